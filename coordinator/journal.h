@@ -1,0 +1,52 @@
+/* The results folder: what is already known, and the one writer that adds to it.
+ *
+ * DIR holds job.yaml, job.resolved.yaml, and per run (segment) records-<segment>.tfrecord, models-<segment>.tfrecord and
+ * status-<segment>.json. A journal is opened by rank 0 only: it scans every segment for what is done, then appends to a
+ * new segment of its own. Models are made durable before the training record that promises them. Readers (status,
+ * analyze, export) use journal_read and never lock. */
+#ifndef COORDINATOR_JOURNAL_H
+#define COORDINATOR_JOURNAL_H
+
+#include "proto/wire/record_file.h"
+
+typedef struct Journal Journal;
+
+/* What is known of a training. */
+typedef enum TrainingState { TRAINING_UNKNOWN = 0, TRAINING_DONE, TRAINING_DIVERGED, TRAINING_FAILED } TrainingState;
+
+/* Creates dir if need be, indexes its segments (a damaged tail is left alone and reported through warning, one line per
+ * segment, "" when all is well), and starts segment <segment> ("0001", .. : the next free number) with header.
+ * models_limit_bytes: models are kept until all segments' model files together reach it. */
+Status journal_open(const char *dir, const Record *header, uint64_t models_limit_bytes, Journal **out, char *warning,
+                    size_t warning_bytes, Error *err);
+/* Only indexes: no file is made; every append is refused. A dir that does not exist is an empty journal. */
+Status journal_open_reader(const char *dir, Journal **out, char *warning, size_t warning_bytes, Error *err);
+const char *journal_segment(const Journal *journal);
+
+TrainingState journal_training(const Journal *journal, Id training_id);
+bool journal_has_cell(const Journal *journal, Id cell_id);
+bool journal_has_baseline(const Journal *journal, Id baseline_id);
+bool journal_has_model(const Journal *journal, Id training_id);
+/* Bytes of model records in all segments. */
+uint64_t journal_models_bytes(const Journal *journal);
+/* Reads a kept model (its parameters are freed by record_free). STATUS_DATA when there is none. */
+Status journal_read_model(const Journal *journal, Id training_id, Record *out, Error *err);
+
+/* Appends the records of one finished piece of work (models to the models file, the rest to the records file) and
+ * updates the index. Durable only after journal_sync. kept_models (NULL: not wanted) tells whether a model was dropped
+ * for the limit. */
+Status journal_append(Journal *journal, const Record *records, int n_records, bool *dropped_model, Error *err);
+/* Makes everything appended durable: models first, then records. */
+Status journal_sync(Journal *journal, Error *err);
+/* Appends an end record, syncs, closes. NULL end: closes without (as after an error). Accepts NULL. */
+Status journal_close(Journal *journal, const Record *end, Error *err);
+
+/* Calls visit for every record of every records-*.tfrecord in dir, segments in name order (models are not visited).
+ * warning as in journal_open. */
+Status journal_read(const char *dir, RecordVisitor visit, void *context, char *warning, size_t warning_bytes,
+                    Error *err);
+
+/* Writes text to path atomically: temporary file, fsync, rename. */
+Status journal_replace_file(const char *path, const char *text, Error *err);
+
+#endif

@@ -1,0 +1,70 @@
+/* The table of settings: the only place that lists them. Parsing, validation, defaults, canonical form, --help, the
+ * reference page and the columns of exported tables are all driven by it. */
+#ifndef JOBS_SETTINGS_H
+#define JOBS_SETTINGS_H
+
+#include "proto/base/status.h"
+#include "proto/wire/settings.h"
+
+#include <stddef.h>
+
+/* All settings of one training and its evaluation under one critic, before axes: what table offsets refer to. */
+typedef struct Settings {
+    TrainingSpec training;
+    CriticSettings critic;
+    EvaluationSettings evaluation;
+} Settings;
+
+typedef enum SettingType {
+    SETTING_INTEGER, /* int32_t or int64_t, by size_bytes */
+    SETTING_REAL,    /* double */
+    SETTING_BOOLEAN, /* bool */
+    SETTING_CHOICE,  /* an enumeration, by name */
+    SETTING_SET      /* a list of names as bits: evaluate.baselines */
+} SettingType;
+
+typedef enum SettingRole {
+    ROLE_TRAINING,   /* part of training_id; a list of values is an axis that needs a training each */
+    ROLE_CRITIC,     /* part of cell_id; a list is an axis that is only evaluated */
+    ROLE_EVALUATION, /* part of cell_id, one value a job */
+    ROLE_BASELINE    /* concerns baselines only: in no training_id or cell_id */
+} SettingRole;
+
+typedef struct Setting {
+    const char *key; /* "model.n_layer" */
+    SettingType type;
+    SettingRole role;
+    size_t offset, size_bytes; /* in Settings */
+    double minimum, maximum;   /* of numbers, inclusive unless minimum_excluded */
+    bool minimum_excluded;
+    const char *default_text;       /* as a job file would write it */
+    const char *(*choice_name)(int); /* of SETTING_CHOICE and SETTING_SET: name of value i, "?" past the last */
+    const char *keyword;            /* a word allowed instead of a number ("released"), or NULL */
+    double keyword_value;
+    const char *unit, *summary; /* for --help and the reference page */
+} Setting;
+
+/* The table and its length, in the order of the reference page. */
+const Setting *settings_table(int *count);
+const Setting *settings_find(const char *key);
+/* The known key nearest to a misspelt one (by edit distance), or NULL when none is near. */
+const Setting *settings_nearest(const char *key);
+
+Settings settings_default(void);
+
+/* One scalar value: a number (integers and booleans exactly), or the index of a choice; bits of a set. */
+typedef double SettingValue;
+
+/* Reads text as a value of this setting: STATUS_DATA says what was expected ("expected an integer from 1 to 64"). */
+Status setting_parse(const Setting *setting, const char *text, SettingValue *value, Error *err);
+/* Writes value as a job file would ("softmax", "true", "0.0001": shortest text that reads back equal). */
+const char *setting_format(const Setting *setting, SettingValue value, char *text, size_t text_bytes);
+
+SettingValue setting_get(const Setting *setting, const Settings *settings);
+void setting_set(const Setting *setting, Settings *settings, SettingValue value);
+
+/* Checks what no single setting shows (n_embd divisible by n_head, gradient_shards <= batch_size, ..). The message names the keys and
+ * values; *key gets the key to point at (NULL: not wanted). */
+Status settings_check(const Settings *settings, const char **key, Error *err);
+
+#endif

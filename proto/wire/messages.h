@@ -1,0 +1,217 @@
+/* Everything that ranks say to each other and that record files hold, as plain C structs with units and shapes.
+ *
+ * The wire form is proto/wire/palinode.proto, field for field; codec.h turns one into the other. A decoded struct owns
+ * its pointers (malloc) and is freed by message_free or record_free. Undefined numbers are NaN here and absent or NaN on
+ * the wire, never 0. */
+#ifndef PROTO_WIRE_MESSAGES_H
+#define PROTO_WIRE_MESSAGES_H
+
+#include "proto/wire/settings.h"
+
+#include <stddef.h>
+
+/* 128-bit identity of a training, a cell or a baseline; printed as 32 hexadecimal digits. */
+typedef struct Id {
+    uint8_t bytes[16];
+} Id;
+
+enum { ID_TEXT_BYTES = 33 };
+
+/* --- what record files hold ------------------------------------------------------------------------------------- */
+
+/* Mean over prompts and its standard error, for one predictor under one critic.
+ * value and standard_error: METRIC_COUNT x n_points, [metric * n_points + examples]; NaN where undefined. */
+typedef struct Curves {
+    int32_t n_points;
+    double *value, *standard_error;
+} Curves;
+
+typedef enum Outcome {
+    OUTCOME_DONE = 0,     /* trained */
+    OUTCOME_DIVERGED = 1, /* the loss or a parameter stopped being finite: a result, never retried */
+    OUTCOME_FAILED = 2    /* the process died or could not work: see reason */
+} Outcome;
+
+enum { LOSS_CURVE_POINTS = 500 };
+
+/* One training, ended. */
+typedef struct TrainingRecord {
+    Id training_id;
+    TrainingSpec spec;
+    Outcome outcome;
+    char *reason;             /* of a failure or divergence, else "" */
+    int32_t attempts;         /* 1: succeeded at once */
+    int64_t steps_done;
+    double final_loss;        /* mean of the last tenth of the steps' losses */
+    int32_t n_loss;           /* <= LOSS_CURVE_POINTS */
+    int64_t *loss_step;       /* (n_loss) last step of each averaged stretch, 1-based */
+    double *loss;             /* (n_loss) mean loss over that stretch */
+    char *fingerprint;        /* numerics fingerprint */
+    /* provenance: differs between equal runs */
+    double flops;             /* nominal, of all steps */
+    double wall_s, cpu_s;
+    int64_t peak_memory_bytes;
+    int32_t rank;
+    char *host;
+    int64_t ended_unix_ms;
+} TrainingRecord;
+
+/* One trained model measured under one critic. */
+typedef struct CellRecord {
+    Id cell_id, training_id;
+    CriticSettings critic;
+    int32_t prompts;
+    double self_check_accuracy; /* probability that the critic ranks two responses rightly, ties half */
+    Curves curves;              /* predictor: model */
+    char *fingerprint;
+    double wall_s;
+} CellRecord;
+
+/* One baseline predictor measured on the prompts of a seed under one critic. */
+typedef struct BaselineRecord {
+    Id baseline_id;
+    TaskSettings task;
+    uint32_t seed;
+    CriticSettings critic;
+    int32_t prompts;
+    Predictor predictor;
+    int32_t gd_steps; /* of gd, else 0 */
+    double self_check_accuracy;
+    Curves curves;
+    char *fingerprint;
+    double wall_s;
+} BaselineRecord;
+
+/* The parameters of one trained model, in the order of worker/model/tensors.h. */
+typedef struct ModelRecord {
+    Id training_id;
+    TrainingSpec spec;
+    int64_t n_parameters;
+    float *parameters; /* (n_parameters) */
+    char *fingerprint;
+} ModelRecord;
+
+/* First record of every file: where it came from. */
+typedef struct HeaderRecord {
+    int32_t schema;  /* SCHEMA_VERSION of the writer */
+    char *content;   /* "records" or "models" */
+    char *version, *commit, *build; /* program version; commit and dirty flag; compiler and flags */
+    char *mpi, *blas, *cpu, *host;  /* libraries really loaded; CPU model and host of rank 0 */
+    char *rank_hosts;               /* "host cpu" of every rank, one line each, "" when unknown */
+    char *scheduler;                /* job ids of a batch system as NAME=value lines, else "" */
+    char *command_line, *job_name, *job_text;
+    int32_t n_ranks, n_workers;
+    int64_t started_unix_ms;
+} HeaderRecord;
+
+/* Last record of a file whose run ended in order. */
+typedef struct EndRecord {
+    int64_t ended_unix_ms;
+    int64_t trainings_done, trainings_failed, trainings_diverged, cells_done, baselines_done; /* of this run */
+    char *reason; /* "done", "interrupted", "limit", .. */
+} EndRecord;
+
+enum { SCHEMA_VERSION = 1 };
+
+typedef enum RecordKind {
+    RECORD_HEADER = 1,
+    RECORD_TRAINING = 2,
+    RECORD_CELL = 3,
+    RECORD_BASELINE = 4,
+    RECORD_MODEL = 5,
+    RECORD_END = 6
+} RecordKind;
+
+typedef struct Record {
+    RecordKind kind;
+    union {
+        HeaderRecord header;
+        TrainingRecord training;
+        CellRecord cell;
+        BaselineRecord baseline;
+        ModelRecord model;
+        EndRecord end;
+    } of;
+} Record;
+
+/* --- what ranks say --------------------------------------------------------------------------------------------- */
+
+/* One critic of a work item and the id that its result gets. */
+typedef struct CriticOrder {
+    Id id; /* cell_id, or for WORK_BASELINES the baseline_id */
+    CriticSettings critic;
+    Predictor predictor; /* PREDICTOR_MODEL for a cell */
+} CriticOrder;
+
+typedef enum WorkKind {
+    WORK_TRAINING = 1,  /* train, then evaluate under every critic */
+    WORK_EVALUATION = 2, /* parameters are given: evaluate only */
+    WORK_BASELINES = 3  /* no model: baselines on the prompts of (task, seed) */
+} WorkKind;
+
+/* What one child process does. */
+typedef struct WorkItem {
+    uint64_t work; /* the coordinator's number for it */
+    WorkKind kind;
+    Id training_id;
+    TrainingSpec spec;
+    EvaluationSettings evaluation;
+    int32_t attempt; /* 1: first */
+    int32_t n_orders;
+    CriticOrder *orders;
+    int64_t n_parameters; /* of WORK_EVALUATION, else 0 */
+    float *parameters;
+    bool keep_model;  /* send the parameters back */
+    char *kernels;    /* kernel path to use, "" for the best */
+} WorkItem;
+
+/* An agent tells the coordinator who it is. */
+typedef struct Hello {
+    int32_t rank, workers;
+    char *host, *cpu, *fingerprint;
+    uint64_t free_memory_bytes;
+} Hello;
+
+/* How far a piece of work has come. */
+typedef struct Progress {
+    uint64_t work;
+    int64_t step;
+    double loss;       /* mean since the last report; NaN before the first */
+    double flops_done; /* nominal, of this work */
+} Progress;
+
+/* A child is done: everything that it found. */
+typedef struct WorkDone {
+    uint64_t work;
+    int32_t n_records;
+    Record *records; /* a TrainingRecord and ModelRecord where one was trained, CellRecords, BaselineRecords */
+} WorkDone;
+
+/* A child ended without a result. */
+typedef struct WorkFailed {
+    uint64_t work;
+    int32_t rank;
+    char *host, *reason; /* "killed by signal 9 (Killed) at step 120", an error's text, .. */
+} WorkFailed;
+
+typedef enum MessageKind {
+    MESSAGE_HELLO = 1,    /* agent -> coordinator, once */
+    MESSAGE_WORK = 2,     /* coordinator -> agent -> child */
+    MESSAGE_PROGRESS = 3, /* child -> agent -> coordinator */
+    MESSAGE_DONE = 4,     /* child -> agent -> coordinator */
+    MESSAGE_FAILED = 5,   /* agent -> coordinator */
+    MESSAGE_STOP = 6      /* coordinator -> agent: kill what runs, finish */
+} MessageKind;
+
+typedef struct Message {
+    MessageKind kind;
+    union {
+        Hello hello;
+        WorkItem work;
+        Progress progress;
+        WorkDone done;
+        WorkFailed failed;
+    } of;
+} Message;
+
+#endif

@@ -1,0 +1,21 @@
+/* One piece of work from its order to its records: the recipe that a child process follows. */
+#ifndef WORKER_RUN_WORK_H
+#define WORKER_RUN_WORK_H
+
+#include "proto/base/status.h"
+#include "proto/wire/messages.h"
+
+/* Called now and then with how far the work has come (at most about 10 times a second). */
+typedef void (*ProgressReporter)(void *context, const Progress *progress);
+
+/* Trains (or takes the given parameters), evaluates under every order, and returns all records in *done (freed by
+ * message_free of a Message holding it). A diverged training is a result: a TrainingRecord with OUTCOME_DIVERGED and no
+ * cells. rank, host and attempts are filled from the arguments. Fails only for what the machine did wrong. Local; uses no MPI. */
+Status run_work(const WorkItem *item, int rank, const char *host, ProgressReporter report, void *context,
+                WorkDone *done, Error *err);
+
+/* Nominal floating-point operations of a piece of work: steps x (6 x block parameters (with biases and LayerNorm) x
+ * tokens + 12 L B T^2 E) of training, and a third of that per evaluated prompt. Used for ETA and rates. */
+double work_flops(const WorkItem *item);
+
+#endif
