@@ -1,0 +1,56 @@
+/* palinode: picks a subcommand. Everything else happens in the rooms. */
+#include "cli/commands.h"
+#include "cli/version.h"
+#include "proto/base/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    {"run", command_run, "train and evaluate the grid of a job file (also under mpirun)"},
+    {"plan", command_plan, "what a job would do, and what it would cost; does no work"},
+    {"status", command_status, "how far a run is, also while it goes on"},
+    {"analyze", command_analyze, "tables, figures and a report from results"},
+    {"export", command_export, "results as CSV or JSON lines"},
+    {"verify", command_verify, "check every record; --repair cuts a torn tail"},
+    {"train", command_train, "one training, its parameters to a safetensors file"},
+    {"evaluate", command_evaluate, "measure a trained model, also one trained with PyTorch"},
+    {"predict", command_predict, "predictions of a model or a baseline for given prompts"},
+    {"model", command_model, "take a kept model out of results"},
+    {"settings", command_settings, "every setting of a job file, with its bounds and default"},
+};
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *out) {
+    fprintf(out, "palinode %s: train and measure self-correcting transformers, by the grid\n\n", PALINODE_VERSION);
+    fprintf(out, "Usage: palinode COMMAND ...            palinode COMMAND --help explains one\n\n");
+    for (int i = 0; i < N_COMMANDS; i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fprintf(out, "\nA first result in a few minutes:\n"
+                 "  palinode run jobs/quick/demo.yaml -o results/demo\n"
+                 "  palinode analyze results/demo\n"
+                 "On a cluster: mpirun palinode run JOB.yaml -o DIR\n");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return STATUS_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("palinode %s (%s)\n", PALINODE_VERSION, PALINODE_COMMIT);
+        return STATUS_OK;
+    }
+    for (int i = 0; i < N_COMMANDS; i++)
+        if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "palinode: unknown command '%s'; palinode --help lists them\n", argv[1]);
+    return STATUS_USAGE;
+}
