@@ -1,7 +1,7 @@
 /* safetensors files: named tensors behind a JSON header (u64 header length, header, data).
  *
- * F32 and F64 are read (F64 kept as double, rounded to float on request), F32 is written. A damaged file is an error that
- * names the file, the tensor and what was expected; nothing in a file can crash the reader. */
+ * F32 and F64 are read (F64 kept as double, rounded to float on request), F32 is written. A damaged file is an error
+ * that names the file, the tensor and what was expected; nothing in a file can crash the reader. */
 #ifndef WORKER_CHECKPOINT_SAFETENSORS_H
 #define WORKER_CHECKPOINT_SAFETENSORS_H
 
@@ -14,8 +14,8 @@
 enum { SAFETENSORS_MAX_RANK = 8 };
 
 typedef struct SafeTensor {
-    char *name;
-    bool is_double; /* stored as F64 */
+    const char *name; /* owned by the file */
+    bool is_double;   /* stored as F64 */
     int rank;
     int64_t shape[SAFETENSORS_MAX_RANK];
     size_t count;     /* elements */
@@ -26,7 +26,8 @@ typedef struct SafeTensorsFile SafeTensorsFile;
 
 Status safetensors_open(const char *path, SafeTensorsFile **out, Error *err);
 void safetensors_close(SafeTensorsFile *file);
-/* NULL when there is no tensor (no metadata entry) of that name. Tensors of other types than F32 and F64 are skipped. */
+/* NULL when there is no tensor (no metadata entry) of that name. Tensors of types other than F32 and F64 are skipped.
+ */
 const SafeTensor *safetensors_find(const SafeTensorsFile *file, const char *name);
 const char *safetensors_metadata(const SafeTensorsFile *file, const char *key);
 int safetensors_count(const SafeTensorsFile *file);
