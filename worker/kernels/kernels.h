@@ -1,10 +1,12 @@
 /* The contract of the numeric kernels: what each computes, over which layout. One table of functions per path.
  *
- *   reference   plain loops, double accumulators: what the others are tested against
- *   portable, avx2, avx512   one source (fused_kernels.c) compiled once per instruction set
+ *   reference                plain loops, double accumulators: what the others are tested against
+ *   portable, avx2, avx512   one source (fused_kernels.c, fused_attention.c) compiled once per instruction set
  *
- * All matrices are row-major float32. Matrix products are matmul.h (OpenBLAS) except in the reference path. The path's
- * name is part of the numerics fingerprint: two paths need not agree to the bit, one path always agrees with itself. */
+ * All matrices are row-major float32 without gaps between rows unless a leading dimension is given. Matrix products are
+ * OpenBLAS (matmul.h) except in the reference path. The path's name is part of the numerics fingerprint: two paths need
+ * not agree to the bit; one path gives the same bits for the same numbers, wherever they lie in memory. NaN and
+ * infinity in an input reach the output, so that a training that diverges is seen. */
 #ifndef WORKER_KERNELS_KERNELS_H
 #define WORKER_KERNELS_KERNELS_H
 
@@ -13,27 +15,80 @@
 
 #include <stddef.h>
 
-/* Attention over n prompts of T tokens, H heads of width D, E = H D. */
+/* Attention over n prompts of T tokens, H heads of width D, E = H D. Queries are asked at tokens 0, S, 2 S, .. where S
+ * is query_stride: Q = ceil(T / S) of them in a prompt. */
 typedef struct AttentionShape {
     int n, T, H, D;
+    int query_stride;
     Attention kind;
-    bool causal;
+    bool causal; /* token t sees tokens 0 .. t, else all */
 } AttentionShape;
 
 typedef struct Kernels {
     const char *name;
 
-    /* c (m, n) = alpha * op(a) op(b) + beta * c; op transposes where asked; leading dimensions are row lengths as stored. */
+    /* c (m, n) = alpha * op(a) op(b) + beta * c; op transposes where asked; leading dimensions are row lengths as
+     * stored. c is not read where beta is 0. */
     void (*matmul)(bool transpose_a, bool transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
                    const float *b, int ldb, float beta, float *c, int ldc);
 
-    /* The remaining operations (row-wise LayerNorm, gelu_new, bias and residual, attention, Adam, ..) are declared here by
-     * whoever builds the model room; each says its shapes and its equation. */
+    /* out (rows, columns) = x + bias (columns) + residual (rows, columns; NULL: 0). out may be x or residual. */
+    void (*add_bias)(int rows, int columns, const float *x, const float *bias, const float *residual, float *out);
+
+    /* sums (columns) += the sum of x (rows, columns) over its rows, made in double. */
+    void (*column_sums)(int rows, int columns, const float *x, float *sums);
+
+    /* LayerNorm of each row (Ba et al. 2016): mean = E[x], rstd = 1 / sqrt(E[(x - mean)^2] + 1e-5),
+     * y = (x - mean) rstd gain + bias. stats (rows, 2) gets mean and rstd. */
+    void (*layer_norm_forward)(int rows, int columns, const float *x, const float *gain, const float *bias, float *y,
+                               float *stats);
+
+    /* The same y from stats that layer_norm_forward filled, bit for bit: cheaper than keeping y. */
+    void (*layer_norm_again)(int rows, int columns, const float *x, const float *stats, const float *gain,
+                             const float *bias, float *y);
+
+    /* With xhat = (x - mean) rstd and g = dy gain: dx += rstd (g - mean(g) - xhat mean(g xhat)),
+     * dgain += sum over rows of dy xhat, dbias += sum over rows of dy. */
+    void (*layer_norm_backward)(int rows, int columns, const float *dy, const float *x, const float *stats,
+                                const float *gain, float *dx, float *dgain, float *dbias);
+
+    /* x (rows, columns) += bias (columns); y = gelu_new(x), gelu_new(x) = x s(2 u), u = sqrt(2 / pi) (x + 0.044715
+     * x^3), s the logistic function: equal to x/2 (1 + tanh u). */
+    void (*bias_gelu_forward)(int rows, int columns, const float *bias, float *x, float *y);
+
+    /* For count values: y = gelu_new(x) again, dy *= gelu_new'(x) = s + x s (1 - s) 2 du/dx. */
+    void (*gelu_backward)(size_t count, const float *x, float *y, float *dy);
+
+    /* qkv (n, T, 3 E): queries, keys, values, head h in columns h D .. (h + 1) D of each third. For the query at token
+     * t and the keys u that it sees: score = q.k / sqrt(D); w = softmax over u of the scores, or the scores themselves
+     * (linear); out (n, Q, E) = sum over u of w_u v_u.
+     * weights: attention_weights_floats(shape), kept for the backward pass, layout of the path's own.
+     * workspace: attention_workspace_floats(shape). */
+    void (*attention_forward)(const AttentionShape *shape, const float *qkv, float *out, float *weights,
+                              float *workspace);
+
+    /* dqkv (n, T, 3 E) from dout (n, Q, E), overwritten (0 for queries that were not asked):
+     * dv_u = sum over t of w_tu dout_t; dw_tu = dout_t . v_u; ds = dw (linear) or w (dw - sum over u of w dw);
+     * dq_t = sum over u of ds_tu k_u / sqrt(D), dk_u = sum over t of ds_tu q_t / sqrt(D). */
+    void (*attention_backward)(const AttentionShape *shape, const float *qkv, const float *weights, const float *dout,
+                               float *dqkv, float *workspace);
+
+    /* Adam (Kingma & Ba 2015) with 0.9, 0.999, 1e-8; step counts from 1. For count parameters:
+     * m = 0.9 m + 0.1 g, v = 0.999 v + 0.001 g^2,
+     * parameter -= rate / (1 - 0.9^step) * m / (sqrt(v) / sqrt(1 - 0.999^step) + 1e-8). */
+    void (*adam)(size_t count, int64_t step, double rate, const float *gradient, float *m, float *v, float *parameters);
 } Kernels;
+
+/* Enough for every path. */
+size_t attention_weights_floats(const AttentionShape *shape);
+size_t attention_workspace_floats(const AttentionShape *shape);
 
 /* The path of that name, or the best that this CPU runs for NULL or "". STATUS_USAGE: unknown, or not on this CPU; the
  * message lists those that are. Also sets OpenBLAS to one thread. */
 Status kernels_select(const char *name, const Kernels **out, Error *err);
+
+/* The paths that this CPU runs, best first, reference last; NULL past the last. */
+const Kernels *kernels_at(int index);
 
 /* "numerics 1; kernels avx512; OpenBLAS 0.3.21 SkylakeX; libm 2.36": equal text promises equal bits. */
 void kernels_fingerprint(const Kernels *kernels, char *text, size_t text_bytes);
