@@ -1,0 +1,264 @@
+/* See agent.h. A place holds one child: it is free again when the child's exit is known and its socket has run dry. */
+#include "worker/agent.h"
+
+#include "proto/transport/stream.h"
+#include "worker/kernels/kernels.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+typedef struct Place {
+    bool busy, answered, exited;
+    uint64_t token; /* the nursery's name for the child */
+    uint64_t work;
+    int64_t last_step; /* reported, -1: none */
+    ChildExit exit;
+    Stream stream;
+} Place;
+
+struct Agent {
+    Channel *channel;
+    Nursery *nursery;
+    int n_places;
+    Place *places;
+    struct pollfd *waiting; /* n_places + 1 */
+    uint64_t next_token;
+    bool stopped;
+    char host[256];
+};
+
+/* --- who this rank is -----------------------------------------------------------------------------------------------
+ */
+
+/* The model name of this machine's processor, "unknown CPU" where /proc does not tell. */
+static void read_cpu_name(char *name, size_t size) {
+    char line[256];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    snprintf(name, size, "unknown CPU");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "model name", 10) == 0 && strchr(line, ':') != NULL) {
+            line[strcspn(line, "\n")] = '\0';
+            snprintf(name, size, "%s", strchr(line, ':') + 2);
+            break;
+        }
+    if (file != NULL) fclose(file);
+}
+
+static Status say_hello(Agent *agent, const char *kernels_name, Error *err) {
+    char fingerprint[256], cpu[256];
+    const Kernels *kernels;
+    struct sysinfo memory = {0};
+    Status status = kernels_select(kernels_name, &kernels, err);
+    if (status != STATUS_OK) return status;
+    kernels_fingerprint(kernels, fingerprint, sizeof fingerprint);
+    read_cpu_name(cpu, sizeof cpu);
+    sysinfo(&memory);
+    Message hello = {.kind = MESSAGE_HELLO,
+                     .of.hello = {.rank = channel_rank(agent->channel),
+                                  .workers = agent->n_places,
+                                  .host = agent->host,
+                                  .cpu = cpu,
+                                  .fingerprint = fingerprint,
+                                  .free_memory_bytes = (uint64_t)memory.freeram * memory.mem_unit}};
+    return channel_send_message(agent->channel, 0, INBOX_COORDINATOR, &hello, err);
+}
+
+Status agent_default_workers(Channel *channel, int *workers, int *cores, int *sharing, Error *err) {
+    cpu_set_t mine, *all = NULL;
+    int n, me, before = 0;
+    CPU_ZERO(&mine);
+    if (sched_getaffinity(0, sizeof mine, &mine) < 0)
+        return error_set(err, STATUS_IO, "cannot read the affinity mask: %s", strerror(errno));
+    Status status = channel_gather_node(channel, &mine, sizeof mine, (void **)&all, &n, &me, err);
+    if (status != STATUS_OK) return status;
+    *cores = CPU_COUNT(&mine);
+    *sharing = 0;
+    for (int i = 0; i < n; i++)
+        if (CPU_EQUAL(&mine, &all[i])) {
+            *sharing += 1;
+            before += i < me;
+        }
+    *workers = *cores / *sharing + (before < *cores % *sharing);
+    if (*workers < 1) *workers = 1;
+    free(all);
+    return STATUS_OK;
+}
+
+Status agent_create(Channel *channel, Nursery *nursery, int workers, const char *kernels, Agent **out, Error *err) {
+    Agent *agent = calloc(1, sizeof *agent);
+    if (agent == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    *agent = (Agent){.channel = channel, .nursery = nursery, .n_places = workers, .next_token = 1};
+    gethostname(agent->host, sizeof agent->host - 1);
+    agent->places = calloc((size_t)workers, sizeof *agent->places);
+    agent->waiting = calloc((size_t)workers + 1, sizeof *agent->waiting);
+    Status status = agent->places != NULL && agent->waiting != NULL ? say_hello(agent, kernels, err)
+                                                                    : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (status == STATUS_OK)
+        *out = agent;
+    else
+        agent_free(agent);
+    return status;
+}
+
+void agent_free(Agent *agent) {
+    if (agent == NULL) return;
+    for (int i = 0; agent->places != NULL && i < agent->n_places; i++)
+        if (agent->places[i].busy) {
+            nursery_kill(agent->nursery, agent->places[i].token, NULL);
+            stream_close(&agent->places[i].stream);
+        }
+    free(agent->places);
+    free(agent->waiting);
+    free(agent);
+}
+
+/* --- children -------------------------------------------------------------------------------------------------------
+ */
+
+static Status send_failed(Agent *agent, uint64_t work, const char *reason, Error *err) {
+    Message failed = {
+        .kind = MESSAGE_FAILED,
+        .of.failed = {
+            .work = work, .rank = channel_rank(agent->channel), .host = agent->host, .reason = (char *)reason}};
+    return channel_send_message(agent->channel, 0, INBOX_COORDINATOR, &failed, err);
+}
+
+static Status start_child(Agent *agent, uint64_t work, const Bytes *order, Error *err) {
+    Place *place = NULL;
+    for (int i = 0; i < agent->n_places && place == NULL; i++)
+        if (!agent->places[i].busy) place = &agent->places[i];
+    if (place == NULL) return send_failed(agent, work, "the rank had no free place for it", err);
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return error_set(err, STATUS_IO, "cannot make a socket pair: %s", strerror(errno));
+    *place = (Place){.token = agent->next_token++, .work = work, .last_step = -1};
+    Status status = stream_open(&place->stream, ends[0], err);
+    if (status == STATUS_OK) status = stream_queue(&place->stream, MESSAGE_WORK, order, err);
+    place->busy = true;
+    if (status != STATUS_OK) {
+        close(ends[1]);
+        return status;
+    }
+    return nursery_spawn(agent->nursery, place->token, ends[1], err);
+}
+
+static Status take_message(Agent *agent, const Bytes *bytes, Error *err) {
+    Message message;
+    Status status = message_decode(bytes->data, bytes->size, &message, err);
+    if (status != STATUS_OK) return status;
+    if (message.kind == MESSAGE_WORK && !agent->stopped) status = start_child(agent, message.of.work.work, bytes, err);
+    if (message.kind == MESSAGE_STOP) {
+        agent->stopped = true;
+        for (int i = 0; i < agent->n_places && status == STATUS_OK; i++)
+            if (agent->places[i].busy) status = nursery_kill(agent->nursery, agent->places[i].token, err);
+    }
+    message_free(&message);
+    return status;
+}
+
+/* Passes a child's frame on; what is needed of it here is whether it is the answer, and the last step. */
+static Status pass_on(Agent *agent, Place *place, MessageKind kind, Bytes *bytes, Error *err) {
+    if (kind == MESSAGE_PROGRESS) {
+        Message progress;
+        Status status = message_decode(bytes->data, bytes->size, &progress, err);
+        if (status != STATUS_OK) {
+            bytes_free(bytes);
+            return status;
+        }
+        place->last_step = progress.of.progress.step;
+        message_free(&progress);
+    } else {
+        place->answered = true;
+    }
+    return channel_send(agent->channel, 0, INBOX_COORDINATOR, *bytes, err);
+}
+
+static void describe_exit(const Place *place, char *text, size_t size) {
+    char at[64] = "";
+    if (place->last_step >= 0) snprintf(at, sizeof at, " after step %lld", (long long)place->last_step);
+    if (place->exit.fork_errno != 0)
+        snprintf(text, size, "the process could not be started: %s", strerror(place->exit.fork_errno));
+    else if (WIFSIGNALED(place->exit.wait_status))
+        snprintf(text, size, "killed by signal %d (%s)%s", WTERMSIG(place->exit.wait_status),
+                 strsignal(WTERMSIG(place->exit.wait_status)), at);
+    else
+        snprintf(text, size, "exited with code %d and no result%s", WEXITSTATUS(place->exit.wait_status), at);
+}
+
+static Status step_place(Agent *agent, Place *place, bool *moved, Error *err) {
+    MessageKind kind;
+    Bytes bytes;
+    Status status = stream_pump(&place->stream, moved, err);
+    while (status == STATUS_OK && stream_next(&place->stream, &kind, &bytes, err))
+        status = pass_on(agent, place, kind, &bytes, err);
+    if (status != STATUS_OK || !place->exited || !place->stream.ended) return status;
+    *moved = true;
+    place->busy = false;
+    stream_close(&place->stream);
+    if (place->answered || agent->stopped) return STATUS_OK;
+    char reason[256];
+    describe_exit(place, reason, sizeof reason);
+    return send_failed(agent, place->work, reason, err);
+}
+
+static Status take_exits(Agent *agent, bool *moved, Error *err) {
+    for (;;) {
+        bool any;
+        ChildExit exit;
+        Status status = nursery_exited(agent->nursery, &any, &exit, err);
+        if (status != STATUS_OK || !any) return status;
+        *moved = true;
+        for (int i = 0; i < agent->n_places; i++)
+            if (agent->places[i].busy && agent->places[i].token == exit.token) {
+                agent->places[i].exited = true;
+                agent->places[i].exit = exit;
+                if (exit.fork_errno != 0) agent->places[i].stream.ended = true; /* nobody holds the other end */
+            }
+    }
+}
+
+Status agent_step(Agent *agent, bool *moved, Error *err) {
+    bool received = true;
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && received) {
+        int from;
+        Bytes bytes;
+        status = channel_receive(agent->channel, INBOX_AGENT, &received, &from, &bytes, err);
+        if (status != STATUS_OK || !received) break;
+        *moved = true;
+        status = take_message(agent, &bytes, err);
+        bytes_free(&bytes);
+    }
+    if (status == STATUS_OK) status = take_exits(agent, moved, err);
+    for (int i = 0; i < agent->n_places && status == STATUS_OK; i++)
+        if (agent->places[i].busy) status = step_place(agent, &agent->places[i], moved, err);
+    return status;
+}
+
+bool agent_finished(const Agent *agent) {
+    for (int i = 0; i < agent->n_places; i++)
+        if (agent->places[i].busy) return false;
+    return agent->stopped;
+}
+
+void agent_wait(Agent *agent, long pause_ns) {
+    nfds_t n = 0;
+    agent->waiting[n++] = (struct pollfd){.fd = nursery_fd(agent->nursery), .events = POLLIN};
+    for (int i = 0; i < agent->n_places; i++) {
+        const Stream *stream = &agent->places[i].stream;
+        if (agent->places[i].busy && !stream->ended)
+            agent->waiting[n++] =
+                (struct pollfd){.fd = stream->fd, .events = (short)(POLLIN | (stream->out != NULL ? POLLOUT : 0))};
+    }
+    struct timespec pause = {.tv_sec = pause_ns / 1000000000, .tv_nsec = pause_ns % 1000000000};
+    ppoll(agent->waiting, n, &pause, NULL);
+}

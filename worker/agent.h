@@ -1,0 +1,33 @@
+/* A rank: takes work from the coordinator, has the nursery start a child for each piece, and passes on what the
+ * children say.
+ *
+ * The agent computes nothing itself and decodes little: frames of children go to the coordinator as they are. A child
+ * that ends without an answer becomes a MESSAGE_FAILED with the reason. Waiting costs next to nothing: agent_wait
+ * sleeps on the children's sockets and looks for messages of other ranks with growing pauses. */
+#ifndef WORKER_AGENT_H
+#define WORKER_AGENT_H
+
+#include "proto/transport/channel.h"
+#include "worker/nursery.h"
+
+typedef struct Agent Agent;
+
+/* Tells the coordinator (rank 0) that this rank has `workers` places for children, and which numerics it will compute
+ * with. */
+Status agent_create(Channel *channel, Nursery *nursery, int workers, const char *kernels, Agent **out, Error *err);
+/* Kills the children that run. Accepts NULL. */
+void agent_free(Agent *agent);
+
+/* Does what can be done without waiting; *moved is set when there was something. */
+Status agent_step(Agent *agent, bool *moved, Error *err);
+/* Stopped by the coordinator, and no child is left. */
+bool agent_finished(const Agent *agent);
+/* Sleeps until a child has something to say, a signal comes, or pause_ns have passed. */
+void agent_wait(Agent *agent, long pause_ns);
+
+/* Cores of this rank's affinity mask that fall to it when the ranks of a node with the same mask share them: at
+ * least 1. *cores (NULL: not wanted) gets the size of the mask, *sharing the number of ranks that share it. Collective.
+ */
+Status agent_default_workers(Channel *channel, int *workers, int *cores, int *sharing, Error *err);
+
+#endif

@@ -1,0 +1,10 @@
+/* A child process: takes one piece of work from its socket, does it, and sends back progress and records. */
+#ifndef WORKER_TRIAL_H
+#define WORKER_TRIAL_H
+
+/* A ChildMain (nursery.h; the context is not used): reads a MESSAGE_WORK frame, answers with MESSAGE_PROGRESS frames
+ * and one MESSAGE_DONE or MESSAGE_FAILED. The records' rank is -1: the coordinator, which knows who sent them, fills it
+ * in. Exit code 0 when it could answer. */
+int trial_main(void *context, int fd);
+
+#endif
