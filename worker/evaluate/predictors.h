@@ -4,11 +4,11 @@
 
 #include "worker/task/prompts.h"
 
-/* Predictions of a baseline from the first i responses and the rewards seen, for every i: pred (n, N, d), row i made from
- * responses 0 .. i-1; NaN where undefined (best at 0, exact with equal rewards, ..).
- * gd: W (d, d) from gd_start (n, d, d), gd_steps Adam steps (rate 0.1) on the Plackett-Luce loss of the first i
- * responses with scores cos(W x, y_j), prediction W x; gd_steps GD_STEPS_RELEASED means int(50 - 25 (1 - quality)).
- * gd_start and gd_steps are ignored by the others. */
+/* Predictions of a baseline from the first i responses and the rewards seen, for every i: pred (n, N, d), row i made
+ * from responses 0 .. i-1; NaN where undefined (best at 0, exact with equal rewards, ..). gd: W (d, d) from gd_start
+ * (n, d, d), gd_steps Adam steps (rate 0.1) on the Plackett-Luce loss of the first i responses with scores cos(W x,
+ * y_j), prediction W x (so W_start x for i < 2); GD_STEPS_RELEASED is resolved by gd_steps_under before. gd_start and
+ * gd_steps are ignored by the others. */
 void predictor_apply(Predictor predictor, const Prompts *prompts, const float *gd_start, int gd_steps, float *pred);
 
 /* The released number of steps under a critic, or gd_steps itself. */

@@ -9,6 +9,19 @@
 #include "proto/base/rng.h"
 #include "proto/wire/settings.h"
 
+/* The stream of a prompt (purpose, seed, step, prompt) by regions of elements, so that no draw moves another. The
+ * values are part of every result. */
+enum {
+    PROMPT_X = 0,                 /* d normals */
+    PROMPT_W_STAR = 1 << 16,      /* d x d normals, row by row */
+    PROMPT_REWARDS = 2 << 16,     /* N uniforms */
+    PROMPT_W_NOISE = 3 << 16,     /* d x d normals; noise independent: one such region a response */
+    PROMPT_REGION = 1 << 16,      /* length of a region: d * d and N stay below it */
+    CRITIC_DECISION = 0,          /* N uniforms: corrupted where below 1 - q */
+    CRITIC_REPLACEMENT = 1 << 16, /* N uniforms: what replaces a reward */
+    CRITIC_DEVIATION = 2 << 16    /* N normals */
+};
+
 /* n prompts. x may differ along N only in prompts read from a file. */
 typedef struct Prompts {
     int n, N, d;
@@ -22,8 +35,11 @@ typedef struct Prompts {
 /* Takes room for n prompts from the arena (also when measuring). */
 Prompts prompts_take(Arena *arena, const TaskSettings *task, int n);
 
-/* Draws prompts first .. first + prompts->n of (purpose, seed, step); seen = clean rewards. The same (purpose, seed, step,
- * prompt) gives the same x, W*, W- and rewards whatever n, first and n_points are. */
+/* Prompts first .. first + n of them, sharing memory. */
+Prompts prompts_slice(const Prompts *prompts, int first, int n);
+
+/* Draws prompts first .. first + prompts->n of (purpose, seed, step); seen = clean rewards. The same (purpose, seed,
+ * step, prompt) gives the same x, W*, W- and rewards whatever n, first and n_points are. */
 void prompts_draw(Prompts *prompts, const TaskSettings *task, RngPurpose purpose, uint32_t seed, uint32_t step,
                   uint32_t first);
 
@@ -32,7 +48,8 @@ void prompts_draw(Prompts *prompts, const TaskSettings *task, RngPurpose purpose
 void critic_apply(Prompts *prompts, const CriticSettings *critic, RngPurpose purpose, uint32_t seed, uint32_t step,
                   uint32_t first);
 
-/* Over all pairs of responses of all prompts: share that seen ranks as rs does, ties in seen counting half. */
+/* Over all pairs of responses of all prompts with different rs: share that seen ranks as rs does, ties in seen counting
+ * half. NaN without such a pair. */
 double critic_self_check_accuracy(const Prompts *prompts);
 
 #endif

@@ -28,14 +28,17 @@ static double log_product_value(const LogProduct *log_product) {
     return log_product->sum + log(log_product->product);
 }
 
-double unit_vector(int d, const float *v, double *unit) {
-    double square = 0;
+double normalise(int d, double *vector) {
+    double norm = fmax(sqrt(dot_product(d, vector, vector)), SMALLEST_NORM);
     for (int k = 0; k < d; k++)
-        square += (double)v[k] * v[k];
-    double norm = fmax(sqrt(square), SMALLEST_NORM);
-    for (int k = 0; k < d; k++)
-        unit[k] = v[k] / norm;
+        vector[k] /= norm;
     return norm;
+}
+
+double unit_vector(int d, const float *vector, double *unit) {
+    for (int k = 0; k < d; k++)
+        unit[k] = vector[k];
+    return normalise(d, unit);
 }
 
 void ranking_insert(int *ranking, int n, const float *reward) {
@@ -94,21 +97,18 @@ static double bradley_terry_loss(int n, const double *score, const int *ranking,
     return (log_product_value(&normalisers) - better_sum) / pairs;
 }
 
-/* dpred (d) = scale times the derivative of a function of n cosines between the vector (unit, norm) and targets (n, d).
- */
-static void cosine_derivative(int d, int n, const double *unit, double norm, const double *targets, const double *score,
-                              const double *slope, double scale, float *dpred) {
+void cosine_derivative(int d, int n, const double *unit, double norm, const double *targets, const double *score,
+                       const double *slope, double *derivative) {
     double along = 0; /* the part that only lengthens the vector, which a cosine ignores */
-    double across[d];
-    memset(across, 0, sizeof across);
+    memset(derivative, 0, (size_t)d * sizeof *derivative);
     for (int j = 0; j < n; j++) {
         along += slope[j] * score[j];
         for (int k = 0; k < d; k++)
-            across[k] += slope[j] * targets[(size_t)j * d + k];
+            derivative[k] += slope[j] * targets[(size_t)j * d + k];
     }
     if (norm <= SMALLEST_NORM) along = 0; /* clamped: the score is linear in the vector */
     for (int k = 0; k < d; k++)
-        dpred[k] = (float)(scale * (across[k] - along * unit[k]) / norm);
+        derivative[k] = (derivative[k] - along * unit[k]) / norm;
 }
 
 static double square_loss(int d, const float *pred, const float *y_star, double scale, float *dpred) {
@@ -145,7 +145,12 @@ static double cosine_loss(Objective objective, int d, int i, const float *pred, 
         loss = 1 - score[0];
         slope[0] = -1;
     }
-    if (dpred != NULL) cosine_derivative(d, n, unit, norm, targets, score, slope, scale, dpred);
+    if (dpred != NULL) {
+        double derivative[d];
+        cosine_derivative(d, n, unit, norm, targets, score, slope, derivative);
+        for (int k = 0; k < d; k++)
+            dpred[k] = (float)(scale * derivative[k]);
+    }
     return loss;
 }
 

@@ -20,9 +20,6 @@ double plackett_luce_loss(int n, const double *score, const int *ranking, double
  */
 void ranking_insert(int *ranking, int n, const float *reward);
 
-/* unit (d) = v / norm, norm = max(|v|, 1e-8), which is returned: cosines are products of such vectors. */
-double unit_vector(int d, const float *v, double *unit);
-
 /* Product of two vectors of d entries; of unit vectors their cosine. */
 static inline double dot_product(int d, const double *a, const double *b) {
     double sum = 0;
@@ -30,5 +27,15 @@ static inline double dot_product(int d, const double *a, const double *b) {
         sum += a[k] * b[k];
     return sum;
 }
+
+/* Divides vector (d) by its norm, clamped at 1e-8, and returns that norm: cosines are products of such vectors. */
+double normalise(int d, double *vector);
+/* The same from float: unit (d) = vector / norm. */
+double unit_vector(int d, const float *vector, double *unit);
+
+/* derivative (d) with respect to a vector of a function of its n cosines with targets (n, d; unit vectors): unit and
+ * norm as normalise gives them, score (n) the cosines, slope (n) the derivative with respect to score. */
+void cosine_derivative(int d, int n, const double *unit, double norm, const double *targets, const double *score,
+                       const double *slope, double *derivative);
 
 #endif
