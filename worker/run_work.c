@@ -1,0 +1,277 @@
+/* See run_work.h. */
+#include "worker/run_work.h"
+
+#include "proto/wire/codec.h"
+#include "worker/evaluate/evaluate.h"
+#include "worker/evaluate/predictors.h"
+#include "worker/train/train.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+static const double REPORT_EVERY_S = 0.1;
+
+/* How far the work has come, told on at most every REPORT_EVERY_S. */
+typedef struct Teller {
+    ProgressReporter report;
+    void *context;
+    Progress progress;
+    double told_s;
+    double loss_sum; /* of the steps since then */
+    int64_t loss_count;
+    double flops_a_step;
+} Teller;
+
+/* What all parts of the recipe need. */
+typedef struct Work {
+    const WorkItem *item;
+    int rank;
+    const char *host;
+    Shape shape;
+    const Kernels *kernels;
+    char fingerprint[256];
+    Teller teller;
+    WorkDone *done; /* with room for every record */
+} Work;
+
+static double clock_s(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void tell(Teller *teller, bool at_once) {
+    double now_s = clock_s(CLOCK_MONOTONIC);
+    if (teller->report == NULL || (!at_once && now_s - teller->told_s < REPORT_EVERY_S)) return;
+    if (teller->loss_count > 0) teller->progress.loss = teller->loss_sum / (double)teller->loss_count;
+    teller->report(teller->context, &teller->progress);
+    teller->told_s = now_s;
+    teller->loss_sum = 0;
+    teller->loss_count = 0;
+}
+
+static void tell_step(void *context, int64_t step, double loss) {
+    Teller *teller = context;
+    teller->progress.step = step;
+    teller->progress.flops_done += teller->flops_a_step;
+    teller->loss_sum += loss;
+    teller->loss_count++;
+    tell(teller, false);
+}
+
+/* The next record; counted at once, so that a failure frees what it holds by then. */
+static Record *next_record(Work *work, RecordKind kind) {
+    Record *record = &work->done->records[work->done->n_records++];
+    record->kind = kind;
+    return record;
+}
+
+static Status copy_text(const char *text, char **copy, Error *err) {
+    *copy = strdup(text);
+    return *copy != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "cannot allocate a record's text");
+}
+
+/* --- flops ---------------------------------------------------------------------------------------------------- */
+
+static double order_flops(const WorkItem *item, const Shape *shape, const CriticOrder *order) {
+    double prompts = item->evaluation.prompts, d = shape->d, N = shape->N;
+    if (order->predictor == PREDICTOR_MODEL) return shape_step_flops(shape, prompts) / 3;
+    if (order->predictor != PREDICTOR_GD) return prompts * N * N * d;
+    double score = 6 * d + 30, fit = 14 * d * d; /* a response's score and slope with one exp; matrix and Adam */
+    return prompts * N * gd_steps_under(item->evaluation.gd_steps, &order->critic) * (fit + N / 2 * score);
+}
+
+double work_flops(const WorkItem *item) {
+    Shape shape = shape_of(&item->spec.model, &item->spec.task);
+    double flops = 0;
+    if (item->kind == WORK_TRAINING)
+        flops += (double)item->spec.train.steps * shape_step_flops(&shape, item->spec.train.batch_size);
+    for (int k = 0; k < item->n_orders; k++)
+        flops += order_flops(item, &shape, &item->orders[k]);
+    return flops;
+}
+
+/* --- training ------------------------------------------------------------------------------------------------- */
+
+/* Moves the loss curve out of result. */
+static Status fill_training_record(const Work *work, TrainResult *result, double wall_s, double cpu_s,
+                                   TrainingRecord *record, Error *err) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    *record = (TrainingRecord){
+        .training_id = work->item->training_id,
+        .spec = work->item->spec,
+        .outcome = result->diverged ? OUTCOME_DIVERGED : OUTCOME_DONE,
+        .attempts = work->item->attempt,
+        .steps_done = result->steps_done,
+        .final_loss = result->final_loss,
+        .n_loss = result->n_loss,
+        .loss_step = result->loss_step,
+        .loss = result->loss,
+        .flops = (double)result->steps_done * work->teller.flops_a_step,
+        .wall_s = wall_s,
+        .cpu_s = cpu_s,
+        .peak_memory_bytes = (int64_t)usage.ru_maxrss * 1024,
+        .rank = work->rank,
+        .ended_unix_ms = (int64_t)(clock_s(CLOCK_REALTIME) * 1e3),
+    };
+    result->loss_step = NULL;
+    result->loss = NULL;
+    char reason[128] = "";
+    if (result->diverged)
+        snprintf(reason, sizeof reason, "%s was not finite at step %lld", result->diverged_what,
+                 (long long)result->diverged_step);
+    Status status = copy_text(reason, &record->reason, err);
+    if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
+    if (status == STATUS_OK) status = copy_text(work->host, &record->host, err);
+    return status;
+}
+
+/* Trains fresh parameters in place. */
+static Status train_model(Work *work, float *parameters, bool *diverged, Error *err) {
+    double start_s = clock_s(CLOCK_MONOTONIC), start_cpu_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    TrainResult result;
+    tensors_init(&work->shape, work->item->spec.seed, parameters);
+    Status status = train(&work->item->spec, work->kernels, NULL, parameters, tell_step, &work->teller, &result, err);
+    if (status != STATUS_OK) return status;
+    tell(&work->teller, true);
+    *diverged = result.diverged;
+    status = fill_training_record(work, &result, clock_s(CLOCK_MONOTONIC) - start_s,
+                                  clock_s(CLOCK_PROCESS_CPUTIME_ID) - start_cpu_s,
+                                  &next_record(work, RECORD_TRAINING)->of.training, err);
+    train_result_free(&result);
+    return status;
+}
+
+static Status keep_model(Work *work, const float *parameters, Error *err) {
+    size_t count = tensors_parameters(&work->shape);
+    ModelRecord *record = &next_record(work, RECORD_MODEL)->of.model;
+    *record = (ModelRecord){.training_id = work->item->training_id, .spec = work->item->spec};
+    record->parameters = malloc(count * sizeof *record->parameters);
+    if (record->parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate a model record");
+    record->n_parameters = (int64_t)count;
+    memcpy(record->parameters, parameters, count * sizeof *record->parameters);
+    return copy_text(work->fingerprint, &record->fingerprint, err);
+}
+
+/* --- evaluation ----------------------------------------------------------------------------------------------- */
+
+static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *evaluation, Model *model,
+                           const float *parameters, Error *err) {
+    double start_s = clock_s(CLOCK_MONOTONIC);
+    CellRecord *record = &next_record(work, RECORD_CELL)->of.cell;
+    *record = (CellRecord){.cell_id = order->id,
+                           .training_id = work->item->training_id,
+                           .critic = order->critic,
+                           .prompts = work->item->evaluation.prompts,
+                           .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
+    Status status = evaluation_of_model(evaluation, model, MICRO_BATCH, parameters, &record->curves, err);
+    if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
+    record->wall_s = clock_s(CLOCK_MONOTONIC) - start_s;
+    return status;
+}
+
+static Status measure_baseline(Work *work, const CriticOrder *order, Evaluation *evaluation, Error *err) {
+    double start_s = clock_s(CLOCK_MONOTONIC);
+    const WorkItem *item = work->item;
+    int gd_steps = order->predictor == PREDICTOR_GD ? gd_steps_under(item->evaluation.gd_steps, &order->critic) : 0;
+    BaselineRecord *record = &next_record(work, RECORD_BASELINE)->of.baseline;
+    *record = (BaselineRecord){.baseline_id = order->id,
+                               .task = item->spec.task,
+                               .seed = item->spec.seed,
+                               .critic = order->critic,
+                               .prompts = item->evaluation.prompts,
+                               .predictor = order->predictor,
+                               .gd_steps = gd_steps,
+                               .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
+    Status status = evaluation_of_baseline(evaluation, order->predictor, gd_steps, &record->curves, err);
+    if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
+    record->wall_s = clock_s(CLOCK_MONOTONIC) - start_s;
+    return status;
+}
+
+/* Measures what every order asks for; parameters NULL: baselines only. */
+static Status measure(Work *work, const float *parameters, Error *err) {
+    const WorkItem *item = work->item;
+    Evaluation *evaluation = NULL;
+    Model *model = NULL;
+    Status status = evaluation_create(&item->spec.task, item->spec.seed, item->evaluation.prompts, &evaluation, err);
+    if (status == STATUS_OK && parameters != NULL)
+        status = model_create(&work->shape, work->kernels, MICRO_BATCH, false, &model, err);
+    for (int k = 0; k < item->n_orders && status == STATUS_OK; k++) {
+        const CriticOrder *order = &item->orders[k];
+        assert((order->predictor == PREDICTOR_MODEL) == (parameters != NULL));
+        if (order->predictor == PREDICTOR_MODEL)
+            status = measure_cell(work, order, evaluation, model, parameters, err);
+        else
+            status = measure_baseline(work, order, evaluation, err);
+        work->teller.progress.flops_done += order_flops(item, &work->shape, order);
+        tell(&work->teller, false);
+    }
+    model_free(model);
+    evaluation_free(evaluation);
+    return status;
+}
+
+/* --- the recipe ----------------------------------------------------------------------------------------------- */
+
+static Status train_and_measure(Work *work, Error *err) {
+    float *parameters = malloc(tensors_parameters(&work->shape) * sizeof *parameters);
+    if (parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate the parameters of a model");
+    bool diverged = false;
+    Status status = train_model(work, parameters, &diverged, err);
+    if (status == STATUS_OK && !diverged) {
+        if (work->item->keep_model) status = keep_model(work, parameters, err);
+        if (status == STATUS_OK) status = measure(work, parameters, err);
+    }
+    free(parameters);
+    return status;
+}
+
+static Status measure_given(Work *work, Error *err) {
+    size_t expected = tensors_parameters(&work->shape);
+    if ((size_t)work->item->n_parameters != expected)
+        return error_set(err, STATUS_DATA, "the model has %lld parameters, expected %zu by its settings",
+                         (long long)work->item->n_parameters, expected);
+    return measure(work, work->item->parameters, err);
+}
+
+Status run_work(const WorkItem *item, int rank, const char *host, ProgressReporter report, void *context,
+                WorkDone *done, Error *err) {
+    *done = (WorkDone){.work = item->work};
+    Work work = {.item = item, .rank = rank, .host = host, .done = done};
+    work.shape = shape_of(&item->spec.model, &item->spec.task);
+    work.teller = (Teller){.report = report,
+                           .context = context,
+                           .progress = {.work = item->work, .loss = NAN},
+                           .told_s = -REPORT_EVERY_S,
+                           .flops_a_step = shape_step_flops(&work.shape, item->spec.train.batch_size)};
+    Status status = kernels_select(item->kernels, &work.kernels, err);
+    if (status != STATUS_OK) return status;
+    kernels_fingerprint(work.kernels, work.fingerprint, sizeof work.fingerprint);
+    done->records = calloc(2 + (size_t)item->n_orders, sizeof *done->records);
+    if (done->records == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate the records of a work item");
+
+    switch (item->kind) {
+    case WORK_TRAINING:
+        status = train_and_measure(&work, err);
+        break;
+    case WORK_EVALUATION:
+        status = measure_given(&work, err);
+        break;
+    case WORK_BASELINES:
+        status = measure(&work, NULL, err);
+        break;
+    }
+    if (status != STATUS_OK) {
+        Message message = {.kind = MESSAGE_DONE, .of.done = *done};
+        message_free(&message);
+        *done = (WorkDone){.work = item->work};
+    }
+    return status;
+}

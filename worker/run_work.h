@@ -9,13 +9,17 @@
 typedef void (*ProgressReporter)(void *context, const Progress *progress);
 
 /* Trains (or takes the given parameters), evaluates under every order, and returns all records in *done (freed by
- * message_free of a Message holding it). A diverged training is a result: a TrainingRecord with OUTCOME_DIVERGED and no
- * cells. rank, host and attempts are filled from the arguments. Fails only for what the machine did wrong. Local; uses no MPI. */
+ * message_free of a Message holding it): first the TrainingRecord and, if kept, the ModelRecord, then a CellRecord or
+ * BaselineRecord an order, in their order. A diverged training is a result: a TrainingRecord with OUTCOME_DIVERGED and
+ * nothing else. rank, host and attempts are filled from the arguments; report may be NULL. Fails only for what the
+ * machine did wrong, for unknown kernels (STATUS_USAGE) and for parameters that do not fit the model (STATUS_DATA);
+ * *done is then empty. Local; uses no MPI. */
 Status run_work(const WorkItem *item, int rank, const char *host, ProgressReporter report, void *context,
                 WorkDone *done, Error *err);
 
 /* Nominal floating-point operations of a piece of work: steps x (6 x block parameters (with biases and LayerNorm) x
- * tokens + 12 L B T^2 E) of training, and a third of that per evaluated prompt. Used for ETA and rates. */
+ * tokens + 12 L B T^2 E) of training, and a third of that per evaluated prompt; for a baseline a rough count of its
+ * arithmetic. Used for ETA and rates. */
 double work_flops(const WorkItem *item);
 
 #endif

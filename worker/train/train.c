@@ -1,0 +1,241 @@
+/* See train.h.
+ *
+ * Shard gradients are merged as a binary counter counts: after shard number s (from 1) as many of the last sums are
+ * added together as s has trailing zero bits. The order of additions is that of a binary tree over the shards, with
+ * only floor(log2 shards) + 1 gradients in memory. */
+#include "worker/train/train.h"
+
+#include "proto/wire/messages.h"
+#include "worker/train/objective.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DEPTH = 32 };
+
+/* Partial sums of loss and gradient over shards, the oldest and largest first. */
+typedef struct ShardSums {
+    int depth;
+    double loss[MAX_DEPTH];
+    float *gradient[MAX_DEPTH];
+} ShardSums;
+
+typedef struct Training {
+    const TrainingSpec *spec;
+    const Kernels *kernels;
+    const Prompts *fixed;
+    int batch, shards;
+    size_t n_parameters;
+    float *parameters;
+    Model *model;
+    Arena arena;
+    Prompts drawn;       /* one micro-batch of fresh prompts */
+    float *pred, *dpred; /* (MICRO_BATCH, N, d) */
+    float *m, *v;        /* Adam's moments */
+    ShardSums sums;
+} Training;
+
+double learning_rate_at(const TrainSettings *settings, int64_t step) {
+    double rate = settings->learning_rate;
+    if (step <= settings->warmup_steps) return rate * (double)step / (double)settings->warmup_steps;
+    if (settings->decay == RATE_CONSTANT) return rate;
+    double after = (double)(step - 1 - settings->warmup_steps);
+    return rate * 0.5 * (1 + cos(M_PI * after / (double)(settings->steps - settings->warmup_steps)));
+}
+
+static int minimum(int a, int b) {
+    return a < b ? a : b;
+}
+
+static void take_pieces(Training *training) {
+    const TaskSettings *task = &training->spec->task;
+    size_t vectors = (size_t)MICRO_BATCH * (size_t)task->n_points * (size_t)task->n_dims;
+    Arena *arena = &training->arena;
+    training->drawn = prompts_take(arena, task, MICRO_BATCH);
+    training->pred = arena_take(arena, vectors, sizeof(float));
+    training->dpred = arena_take(arena, vectors, sizeof(float));
+    training->m = arena_take(arena, training->n_parameters, sizeof(float));
+    training->v = arena_take(arena, training->n_parameters, sizeof(float));
+    for (int shards = training->shards, depth = 0; shards > 0; shards /= 2, depth++)
+        training->sums.gradient[depth] = arena_take(arena, training->n_parameters, sizeof(float));
+}
+
+static Status training_create(Training *training, Error *err) {
+    Shape shape = shape_of(&training->spec->model, &training->spec->task);
+    training->n_parameters = tensors_parameters(&shape);
+    take_pieces(training);
+    Status status = arena_create(&training->arena, training->arena.used_bytes, err);
+    if (status != STATUS_OK) return error_prefix(err, status, "a training of %zu parameters", training->n_parameters);
+    take_pieces(training);
+    return model_create(&shape, training->kernels, MICRO_BATCH, true, &training->model, err);
+}
+
+static void training_destroy(Training *training) {
+    model_free(training->model);
+    arena_destroy(&training->arena);
+}
+
+/* Prompts first .. first + n of the batch of a step (0-based), with the rewards that the training's critic lets
+ * through. */
+static Prompts prompts_of_step(Training *training, uint32_t step, int first, int n) {
+    if (training->fixed != NULL) return prompts_slice(training->fixed, first, n);
+    const TrainingSpec *spec = training->spec;
+    CriticSettings critic = {
+        .quality = spec->train.critic_quality, .noise = CRITIC_REPLACE, .feedback = FEEDBACK_SCALAR};
+    Prompts prompts = prompts_slice(&training->drawn, 0, n);
+    prompts_draw(&prompts, &spec->task, RNG_TRAIN_PROMPTS, spec->seed, step, (uint32_t)first);
+    critic_apply(&prompts, &critic, RNG_TRAIN_CRITIC, spec->seed, step, (uint32_t)first);
+    return prompts;
+}
+
+/* Adds to gradient that of the batch mean over prompts first .. end; returns the sum of their losses. */
+static double shard_gradient(Training *training, uint32_t step, int first, int end, float *gradient) {
+    double loss = 0;
+    memset(gradient, 0, training->n_parameters * sizeof *gradient);
+    for (; first < end; first += MICRO_BATCH) {
+        int n = minimum(end - first, MICRO_BATCH);
+        Prompts prompts = prompts_of_step(training, step, first, n);
+        model_forward(training->model, training->parameters, n, prompts.xs, prompts.ys, prompts.seen, training->pred);
+        loss += objective_loss(training->spec->train.objective, &prompts, training->pred, 1.0 / training->batch,
+                               training->dpred);
+        model_backward(training->model, training->parameters, training->dpred, gradient);
+    }
+    return loss;
+}
+
+/* Adds the last partial sum to the one before it. */
+static void merge_last(ShardSums *sums, size_t n_parameters) {
+    assert(sums->depth >= 2);
+    int into = sums->depth - 2;
+    float *restrict sum = sums->gradient[into];
+    const float *restrict last = sums->gradient[into + 1];
+    for (size_t k = 0; k < n_parameters; k++)
+        sum[k] += last[k];
+    sums->loss[into] += sums->loss[into + 1];
+    sums->depth--;
+}
+
+/* Leaves the gradient of the batch mean in sums.gradient[0]; returns the batch's mean loss. */
+static double batch_gradient(Training *training, uint32_t step) {
+    ShardSums *sums = &training->sums;
+    sums->depth = 0;
+    for (int shard = 0; shard < training->shards; shard++) {
+        int first = (int)((int64_t)training->batch * shard / training->shards);
+        int end = (int)((int64_t)training->batch * (shard + 1) / training->shards);
+        int top = sums->depth++;
+        sums->loss[top] = shard_gradient(training, step, first, end, sums->gradient[top]);
+        for (int count = shard + 1; count % 2 == 0; count /= 2)
+            merge_last(sums, training->n_parameters);
+    }
+    while (sums->depth > 1)
+        merge_last(sums, training->n_parameters);
+    return sums->loss[0] / training->batch;
+}
+
+/* Sum of squares in double; several running sums, so that it need not wait for one. */
+static double square_sum(const float *values, size_t count) {
+    enum { LANES = 8 };
+    double lane[LANES] = {0}, sum = 0;
+    size_t k = 0;
+    for (; k + LANES <= count; k += LANES)
+        for (int l = 0; l < LANES; l++)
+            lane[l] += (double)values[k + l] * values[k + l];
+    for (; k < count; k++)
+        sum += (double)values[k] * values[k];
+    for (int l = 0; l < LANES; l++)
+        sum += lane[l];
+    return sum;
+}
+
+/* One step (1-based). Returns its mean loss; *what gets what was not finite, or NULL. */
+static double train_step(Training *training, int64_t step, const char **what) {
+    const TrainSettings *settings = &training->spec->train;
+    size_t count = training->n_parameters;
+    float *gradient = training->sums.gradient[0];
+    *what = NULL;
+
+    double loss = batch_gradient(training, (uint32_t)(step - 1));
+    double norm = sqrt(square_sum(gradient, count));
+    if (!isfinite(loss) || !isfinite(norm)) {
+        *what = isfinite(loss) ? "the gradient" : "the loss";
+        return loss;
+    }
+    if (settings->clip_norm > 0 && norm > settings->clip_norm) {
+        float factor = (float)(settings->clip_norm / norm);
+        for (size_t k = 0; k < count; k++)
+            gradient[k] *= factor;
+    }
+    training->kernels->adam(count, step, learning_rate_at(settings, step), gradient, training->m, training->v,
+                            training->parameters);
+    if (!isfinite(square_sum(training->parameters, count))) *what = "a parameter";
+    return loss;
+}
+
+/* The loss curve in at most LOSS_CURVE_POINTS averages, and the mean of the last tenth. */
+typedef struct LossCurve {
+    int64_t steps, stretch; /* of all; of one average */
+    int64_t last_tenth;     /* steps in it */
+    double stretch_sum, tenth_sum;
+} LossCurve;
+
+static Status loss_curve_create(LossCurve *curve, int64_t steps, TrainResult *result, Error *err) {
+    *curve = (LossCurve){.steps = steps};
+    curve->stretch = (steps + LOSS_CURVE_POINTS - 1) / LOSS_CURVE_POINTS;
+    curve->last_tenth = steps >= 10 ? steps / 10 : 1;
+    result->loss_step = calloc(LOSS_CURVE_POINTS, sizeof *result->loss_step);
+    result->loss = calloc(LOSS_CURVE_POINTS, sizeof *result->loss);
+    if (result->loss_step == NULL || result->loss == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "cannot allocate a loss curve");
+    return STATUS_OK;
+}
+
+static void loss_curve_add(LossCurve *curve, int64_t step, double loss, TrainResult *result) {
+    curve->stretch_sum += loss;
+    if (step > curve->steps - curve->last_tenth) curve->tenth_sum += loss;
+    int64_t in_stretch = (step - 1) % curve->stretch + 1;
+    if (in_stretch == curve->stretch || step == curve->steps) {
+        result->loss_step[result->n_loss] = step;
+        result->loss[result->n_loss++] = curve->stretch_sum / (double)in_stretch;
+        curve->stretch_sum = 0;
+    }
+}
+
+Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
+             StepReporter report, void *context, TrainResult *result, Error *err) {
+    Training training = {.spec = spec, .kernels = kernels, .fixed = fixed, .parameters = parameters};
+    training.batch = fixed != NULL ? fixed->n : spec->train.batch_size;
+    training.shards = minimum(spec->train.gradient_shards, training.batch);
+    assert(training.shards >= 1 && spec->train.steps >= 1 && spec->train.context == CONTEXT_OFFLINE);
+    *result = (TrainResult){.final_loss = NAN};
+    LossCurve curve;
+    Status status = loss_curve_create(&curve, spec->train.steps, result, err);
+    if (status == STATUS_OK) status = training_create(&training, err);
+    if (status != STATUS_OK) goto cleanup;
+
+    for (int64_t step = 1; step <= spec->train.steps && !result->diverged; step++) {
+        double loss = train_step(&training, step, &result->diverged_what);
+        result->diverged = result->diverged_what != NULL;
+        if (result->diverged) {
+            result->diverged_step = step;
+        } else {
+            result->steps_done = step;
+            loss_curve_add(&curve, step, loss, result);
+        }
+        if (report != NULL) report(context, step, loss);
+    }
+    if (!result->diverged) result->final_loss = curve.tenth_sum / (double)curve.last_tenth;
+
+cleanup:
+    training_destroy(&training);
+    if (status != STATUS_OK) train_result_free(result);
+    return status;
+}
+
+void train_result_free(TrainResult *result) {
+    if (result == NULL) return;
+    free(result->loss_step);
+    free(result->loss);
+    *result = (TrainResult){0};
+}

@@ -5,12 +5,16 @@
 #include "worker/model/model.h"
 #include "worker/task/prompts.h"
 
+/* Prompts that a model works on at a time. Part of the numerics: a sum of gradients depends on it. */
+enum { MICRO_BATCH = 8 };
+
 typedef struct TrainResult {
     bool diverged;
-    int64_t diverged_step; /* 1-based, when diverged */
+    int64_t diverged_step;     /* 1-based, when diverged */
+    const char *diverged_what; /* what was not finite then: "the loss", "the gradient", "a parameter"; else NULL */
     int64_t steps_done;
-    double final_loss;
-    int n_loss; /* averaged loss curve, as TrainingRecord */
+    double final_loss; /* mean loss of the last tenth of the steps (at least one); NaN when diverged */
+    int n_loss;        /* averaged loss curve, as TrainingRecord; ends before the step that diverged */
     int64_t *loss_step;
     double *loss;
 } TrainResult;
@@ -19,11 +23,16 @@ typedef struct TrainResult {
 typedef void (*StepReporter)(void *context, int64_t step, double loss);
 
 /* Trains parameters (flat, initialised by the caller) in place by spec->train.steps steps.
- * fixed: NULL for fresh prompts every step, else the batch that every step uses (its seen rewards; batch_size is its n).
- * The gradient of a batch is summed over spec->train.gradient_shards contiguous shards of prompts in a fixed binary-tree
- * order: the result depends on the job alone. result's arrays are freed by train_result_free. */
+ * fixed: NULL for fresh prompts every step, else the batch that every step uses (its seen rewards; batch_size is its
+ * n). The gradient of a batch is summed over spec->train.gradient_shards contiguous shards of prompts (at most one a
+ * prompt) in a fixed binary-tree order: the result depends on the job alone. report may be NULL. A diverged training is
+ * STATUS_OK; result's arrays are freed by train_result_free. */
 Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
              StepReporter report, void *context, TrainResult *result, Error *err);
 void train_result_free(TrainResult *result);
+
+/* The learning rate of a step (1-based): linear warm-up over warmup_steps, then constant, or a half cosine from the
+ * full rate towards 0 after the last step. */
+double learning_rate_at(const TrainSettings *train, int64_t step);
 
 #endif
