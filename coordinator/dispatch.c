@@ -1,0 +1,427 @@
+/* See dispatch.h. */
+#include "coordinator/dispatch.h"
+
+#include "proto/wire/cost.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Results are made durable together: at most this long after they came. */
+static const double SYNC_PERIOD_S = 0.2;
+
+typedef struct Agent {
+    bool known; /* it said hello */
+    int workers, free_places;
+} Agent;
+
+/* A piece of work under way. */
+typedef struct Running {
+    uint64_t work;
+    int rank;
+    WorkKind kind;
+    Id training_id;
+    TrainingSpec spec;
+    int attempt;
+    double flops, flops_done;
+    double loss;
+} Running;
+
+struct Dispatch {
+    Channel *channel;
+    Schedule *schedule;
+    Journal *journal;
+    DispatchOptions options;
+    Notice notice;
+    void *notice_context;
+    Agent *agents; /* per rank */
+    Running *running;
+    int n_running, capacity;
+    int workers;
+    char *ranks_text;
+    char fingerprint[256];
+    bool dirty, stopping, dropped_model_said;
+    double now_s, started_s, last_sync_s;
+    uint64_t done[4], failed; /* pieces by WorkKind; failed for good */
+    uint64_t trainings_done, trainings_diverged, trainings_failed, cells, baselines;
+    double flops_done;
+    char first_error[512], stop_reason[64];
+};
+
+static void say(Dispatch *dispatch, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void say(Dispatch *dispatch, const char *format, ...) {
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    dispatch->notice(dispatch->notice_context, text);
+}
+
+Status dispatch_create(Channel *channel, Schedule *schedule, Journal *journal, const DispatchOptions *options,
+                       Notice notice, void *context, Dispatch **out, Error *err) {
+    Dispatch *dispatch = calloc(1, sizeof *dispatch);
+    if (dispatch == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    *dispatch = (Dispatch){.channel = channel,
+                           .schedule = schedule,
+                           .journal = journal,
+                           .options = *options,
+                           .notice = notice,
+                           .notice_context = context,
+                           .started_s = NAN};
+    dispatch->agents = calloc((size_t)channel_size(channel), sizeof *dispatch->agents);
+    dispatch->ranks_text = strdup("");
+    if (dispatch->agents == NULL || dispatch->ranks_text == NULL) {
+        dispatch_free(dispatch);
+        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    }
+    *out = dispatch;
+    return STATUS_OK;
+}
+
+void dispatch_free(Dispatch *dispatch) {
+    if (dispatch == NULL) return;
+    free(dispatch->agents);
+    free(dispatch->running);
+    free(dispatch->ranks_text);
+    free(dispatch);
+}
+
+/* --- what comes in ---------------------------------------------------------------------------------------------------
+ */
+
+static Running *find_running(Dispatch *dispatch, uint64_t work) {
+    for (int i = 0; i < dispatch->n_running; i++)
+        if (dispatch->running[i].work == work) return &dispatch->running[i];
+    return NULL;
+}
+
+/* Forgets a piece of work and frees its place. */
+static Running end_running(Dispatch *dispatch, Running *running) {
+    Running ended = *running;
+    dispatch->agents[ended.rank].free_places++;
+    *running = dispatch->running[--dispatch->n_running];
+    return ended;
+}
+
+static Status take_hello(Dispatch *dispatch, int from, const Hello *hello, Error *err) {
+    Agent *agent = &dispatch->agents[from];
+    *agent = (Agent){.known = true, .workers = hello->workers, .free_places = hello->workers};
+    dispatch->workers += hello->workers;
+    if (dispatch->fingerprint[0] == '\0')
+        snprintf(dispatch->fingerprint, sizeof dispatch->fingerprint, "%s", hello->fingerprint);
+    else if (strcmp(dispatch->fingerprint, hello->fingerprint) != 0)
+        say(dispatch,
+            "rank %d on %s computes with '%s', others with '%s': their results need not agree to the bit (--kernels "
+            "pins one path)",
+            from, hello->host, hello->fingerprint, dispatch->fingerprint);
+    char *longer;
+    if (asprintf(&longer, "%srank %d: %s, %s, %d worker%s\n", dispatch->ranks_text, from, hello->host, hello->cpu,
+                 hello->workers, hello->workers == 1 ? "" : "s") < 0)
+        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    free(dispatch->ranks_text);
+    dispatch->ranks_text = longer;
+    return STATUS_OK;
+}
+
+static void take_progress(Dispatch *dispatch, const Progress *progress) {
+    Running *running = find_running(dispatch, progress->work);
+    if (running == NULL) return;
+    running->flops_done = fmin(progress->flops_done, running->flops);
+    if (!isnan(progress->loss)) running->loss = progress->loss;
+}
+
+static void count_record(Dispatch *dispatch, const Record *record) {
+    if (record->kind == RECORD_TRAINING) {
+        dispatch->trainings_done += record->of.training.outcome == OUTCOME_DONE;
+        dispatch->trainings_diverged += record->of.training.outcome == OUTCOME_DIVERGED;
+        dispatch->trainings_failed += record->of.training.outcome == OUTCOME_FAILED;
+    }
+    dispatch->cells += record->kind == RECORD_CELL;
+    dispatch->baselines += record->kind == RECORD_BASELINE;
+}
+
+static Status append(Dispatch *dispatch, Record *records, int n_records, Error *err) {
+    bool dropped = false;
+    for (int i = 0; i < n_records; i++) {
+        /* a training whose failure is on record and that is done now, or done before and trained again, is one training
+         */
+        if (records[i].kind == RECORD_TRAINING) {
+            TrainingState before = journal_training(dispatch->journal, records[i].of.training.training_id);
+            dispatch->trainings_failed -= before == TRAINING_FAILED;
+            dispatch->trainings_done -= before == TRAINING_DONE;
+            dispatch->trainings_diverged -= before == TRAINING_DIVERGED;
+        }
+        count_record(dispatch, &records[i]);
+    }
+    Status status = journal_append(dispatch->journal, records, n_records, &dropped, err);
+    if (dropped && !dispatch->dropped_model_said) {
+        dispatch->dropped_model_said = true;
+        say(dispatch, "the limit for kept models is reached (--models-limit): further models are not kept, and a job "
+                      "extended by critics will train them again");
+    }
+    dispatch->dirty = true;
+    return status;
+}
+
+static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err) {
+    Running *running = find_running(dispatch, done->work);
+    if (running == NULL) return STATUS_OK;
+    Running ended = end_running(dispatch, running);
+    schedule_completed(dispatch->schedule, done->work);
+    dispatch->done[ended.kind]++;
+    dispatch->flops_done += ended.flops;
+    for (int i = 0; i < done->n_records; i++)
+        if (done->records[i].kind == RECORD_TRAINING) {
+            TrainingRecord *training = &done->records[i].of.training;
+            training->rank = from;
+            if (training->outcome == OUTCOME_DIVERGED)
+                say(dispatch, "training %.8s (seed %u) diverged: %s",
+                    id_text(training->training_id, (char[ID_TEXT_BYTES]){0}), training->spec.seed, training->reason);
+        }
+    return append(dispatch, done->records, done->n_records, err);
+}
+
+/* A piece of work that will not be tried again: a training leaves a record, so that a resumed run knows. */
+static Status record_failure(Dispatch *dispatch, const Running *running, const WorkFailed *failed, Error *err) {
+    dispatch->failed++;
+    dispatch->flops_done += running->flops;
+    if (running->kind != WORK_TRAINING) return STATUS_OK;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    Record record = {.kind = RECORD_TRAINING,
+                     .of.training = {.training_id = running->training_id,
+                                     .spec = running->spec,
+                                     .outcome = OUTCOME_FAILED,
+                                     .reason = failed->reason,
+                                     .attempts = running->attempt,
+                                     .final_loss = NAN,
+                                     .fingerprint = dispatch->fingerprint,
+                                     .rank = failed->rank,
+                                     .host = failed->host,
+                                     .ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000}};
+    return append(dispatch, &record, 1, err);
+}
+
+static Status take_failed(Dispatch *dispatch, const WorkFailed *failed, Error *err) {
+    static const char *const kinds[] = {"", "training", "evaluation of training", "baselines for training"};
+    Running *running = find_running(dispatch, failed->work);
+    if (running == NULL) return STATUS_OK;
+    Running ended = end_running(dispatch, running);
+    bool again = schedule_failed(dispatch->schedule, failed->work);
+    char text[512], id[ID_TEXT_BYTES];
+    snprintf(text, sizeof text, "%s %.8s (seed %u) on rank %d (%s): %s", kinds[ended.kind],
+             id_text(ended.training_id, id), ended.spec.seed, failed->rank, failed->host, failed->reason);
+    say(dispatch, "%s; %s", text, again ? "trying it again" : "giving it up");
+    if (again) return STATUS_OK;
+    if (dispatch->first_error[0] == '\0') memcpy(dispatch->first_error, text, sizeof text);
+    Status status = record_failure(dispatch, &ended, failed, err);
+    if (status == STATUS_OK && dispatch->options.max_failures >= 0 &&
+        (int64_t)dispatch->failed > dispatch->options.max_failures)
+        status = dispatch_stop(dispatch, "too many failures", err);
+    return status;
+}
+
+static Status take_message(Dispatch *dispatch, int from, const Bytes *bytes, Error *err) {
+    Message message;
+    Status status = message_decode(bytes->data, bytes->size, &message, err);
+    if (status != STATUS_OK) return error_prefix(err, status, "a message from rank %d", from);
+    switch (message.kind) {
+    case MESSAGE_HELLO:
+        status = take_hello(dispatch, from, &message.of.hello, err);
+        break;
+    case MESSAGE_PROGRESS:
+        take_progress(dispatch, &message.of.progress);
+        break;
+    case MESSAGE_DONE:
+        status = take_done(dispatch, from, &message.of.done, err);
+        break;
+    case MESSAGE_FAILED:
+        status = take_failed(dispatch, &message.of.failed, err);
+        break;
+    default:
+        break; /* orders are not for a coordinator */
+    }
+    message_free(&message);
+    return status;
+}
+
+static Status receive_all(Dispatch *dispatch, bool *moved, Error *err) {
+    for (;;) {
+        bool received;
+        int from;
+        Bytes bytes;
+        Status status = channel_receive(dispatch->channel, INBOX_COORDINATOR, &received, &from, &bytes, err);
+        if (status != STATUS_OK || !received) return status;
+        *moved = true;
+        status = take_message(dispatch, from, &bytes, err);
+        bytes_free(&bytes);
+        if (status != STATUS_OK) return status;
+    }
+}
+
+/* --- what goes out ---------------------------------------------------------------------------------------------------
+ */
+
+/* Gives an evaluation its kept parameters; when they cannot be read, the training is done again. */
+static Status add_parameters(Dispatch *dispatch, WorkItem *item) {
+    Record record;
+    Error why;
+    Status status = journal_read_model(dispatch->journal, item->training_id, &record, &why);
+    if (status == STATUS_NO_MEMORY) return status;
+    if (status != STATUS_OK) {
+        say(dispatch, "a kept model cannot be read, training it again: %s", why.text);
+        item->kind = WORK_TRAINING;
+        return STATUS_OK;
+    }
+    item->n_parameters = record.of.model.n_parameters;
+    item->parameters = record.of.model.parameters;
+    record.of.model.parameters = NULL;
+    record_free(&record);
+    return STATUS_OK;
+}
+
+static Status note_running(Dispatch *dispatch, int rank, const WorkItem *item, Error *err) {
+    if (dispatch->n_running == dispatch->capacity) {
+        int capacity = dispatch->capacity * 2 + 16;
+        Running *more = realloc(dispatch->running, (size_t)capacity * sizeof *more);
+        if (more == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        dispatch->running = more;
+        dispatch->capacity = capacity;
+    }
+    dispatch->running[dispatch->n_running++] = (Running){.work = item->work,
+                                                         .rank = rank,
+                                                         .kind = item->kind,
+                                                         .training_id = item->training_id,
+                                                         .spec = item->spec,
+                                                         .attempt = item->attempt,
+                                                         .flops = cost_work_flops(item),
+                                                         .loss = NAN};
+    dispatch->agents[rank].free_places--;
+    return STATUS_OK;
+}
+
+static Status give_one(Dispatch *dispatch, int rank, bool *given, Error *err) {
+    WorkItem item;
+    Status status = schedule_next(dispatch->schedule, given, &item, err);
+    if (status != STATUS_OK || !*given) return status;
+    if (isnan(dispatch->started_s)) dispatch->started_s = dispatch->now_s;
+    if (item.kind == WORK_EVALUATION) status = add_parameters(dispatch, &item);
+    if (status == STATUS_OK) status = note_running(dispatch, rank, &item, err);
+    if (status == STATUS_OK) {
+        Message message = {.kind = MESSAGE_WORK, .of.work = item};
+        status = channel_send_message(dispatch->channel, rank, INBOX_AGENT, &message, err);
+    }
+    work_item_free(&item);
+    return status;
+}
+
+static Status give_out(Dispatch *dispatch, bool *moved, Error *err) {
+    bool given = true;
+    while (given) { /* one each in turn, so that few pieces spread over many ranks */
+        given = false;
+        for (int rank = 0; rank < channel_size(dispatch->channel); rank++) {
+            if (dispatch->agents[rank].free_places <= 0) continue;
+            bool one;
+            Status status = give_one(dispatch, rank, &one, err);
+            if (status != STATUS_OK) return status;
+            if (!one) return STATUS_OK;
+            given = *moved = true;
+        }
+    }
+    return STATUS_OK;
+}
+
+static Status sync_if_due(Dispatch *dispatch, bool now, Error *err) {
+    if (!dispatch->dirty || (!now && dispatch->now_s - dispatch->last_sync_s < SYNC_PERIOD_S)) return STATUS_OK;
+    dispatch->dirty = false;
+    dispatch->last_sync_s = dispatch->now_s;
+    return journal_sync(dispatch->journal, err);
+}
+
+Status dispatch_step(Dispatch *dispatch, double now_s, bool *moved, Error *err) {
+    dispatch->now_s = now_s;
+    Status status = receive_all(dispatch, moved, err);
+    if (status == STATUS_OK && !dispatch->stopping) status = give_out(dispatch, moved, err);
+    if (status == STATUS_OK && !dispatch->stopping && schedule_finished(dispatch->schedule))
+        status = dispatch_stop(dispatch, schedule_limited(dispatch->schedule) ? "limit" : "done", err);
+    if (status == STATUS_OK) status = sync_if_due(dispatch, dispatch->stopping, err);
+    return status;
+}
+
+Status dispatch_stop(Dispatch *dispatch, const char *reason, Error *err) {
+    if (dispatch->stopping) return STATUS_OK;
+    dispatch->stopping = true;
+    snprintf(dispatch->stop_reason, sizeof dispatch->stop_reason, "%s", reason);
+    Status status = STATUS_OK;
+    for (int rank = 0; rank < channel_size(dispatch->channel) && status == STATUS_OK; rank++) {
+        Message stop = {.kind = MESSAGE_STOP};
+        status = channel_send_message(dispatch->channel, rank, INBOX_AGENT, &stop, err);
+    }
+    return status;
+}
+
+bool dispatch_stopping(const Dispatch *dispatch) {
+    return dispatch->stopping;
+}
+
+/* --- how far it is ---------------------------------------------------------------------------------------------------
+ */
+
+void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
+    const ScheduleTotals *totals = schedule_totals(dispatch->schedule);
+    *view = (RunView){.trainings = totals->trainings,
+                      .trainings_done = totals->trainings_done + dispatch->trainings_done,
+                      .trainings_diverged = totals->trainings_diverged + dispatch->trainings_diverged,
+                      .trainings_failed = totals->trainings_failed + dispatch->trainings_failed,
+                      .cells_done = dispatch->cells,
+                      .baselines_done = dispatch->baselines,
+                      .work_total = totals->to_train + totals->to_evaluate + totals->baseline_sets,
+                      .work_done = dispatch->done[WORK_TRAINING] + dispatch->done[WORK_EVALUATION] +
+                                   dispatch->done[WORK_BASELINES],
+                      .work_failed = dispatch->failed,
+                      .flops_total = totals->flops,
+                      .flops_done = dispatch->flops_done,
+                      .eta_s = NAN,
+                      .ranks = channel_size(dispatch->channel),
+                      .workers = dispatch->workers,
+                      .running = dispatch->n_running,
+                      .first_error = dispatch->first_error,
+                      .stop_reason = dispatch->stop_reason};
+    for (int i = 0; i < dispatch->n_running; i++) {
+        view->flops_done += dispatch->running[i].flops_done;
+        if (dispatch->running[i].kind == WORK_TRAINING && view->n_shown < RUNNING_SHOWN)
+            view->loss[view->n_shown++] = dispatch->running[i].loss;
+    }
+    if (isnan(dispatch->started_s)) return;
+    view->elapsed_s = now_s - dispatch->started_s;
+    if (view->elapsed_s < 0.5 || view->flops_done <= 0) return;
+    view->flops_per_s = view->flops_done / view->elapsed_s;
+    view->eta_s = fmax(0, view->flops_total - view->flops_done) / view->flops_per_s;
+}
+
+const char *dispatch_ranks(const Dispatch *dispatch) {
+    return dispatch->ranks_text;
+}
+
+Status dispatch_result(const Dispatch *dispatch) {
+    if (strcmp(dispatch->stop_reason, "too many failures") == 0) return STATUS_TOO_MANY_FAILURES;
+    if (strcmp(dispatch->stop_reason, "done") != 0) return STATUS_INCOMPLETE;
+    uint64_t failed = schedule_totals(dispatch->schedule)->trainings_failed + dispatch->trainings_failed;
+    return dispatch->failed > 0 || failed > 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+void dispatch_end_record(const Dispatch *dispatch, EndRecord *end) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *end = (EndRecord){.ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000,
+                       .trainings_done = (int64_t)dispatch->done[WORK_TRAINING],
+                       .trainings_failed = (int64_t)dispatch->trainings_failed,
+                       .trainings_diverged = (int64_t)dispatch->trainings_diverged,
+                       .cells_done = (int64_t)dispatch->cells,
+                       .baselines_done = (int64_t)dispatch->baselines,
+                       .reason = (char *)dispatch->stop_reason};
+}

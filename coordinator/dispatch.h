@@ -1,0 +1,60 @@
+/* The coordinator's one loop: gives work to ranks, takes what comes back, writes it down.
+ *
+ * Rank 0 is the only writer. A result is appended as it comes and made durable in groups; what was not yet durable when
+ * a run dies is simply done again. Failed work is retried, then recorded as failed with its reason. */
+#ifndef COORDINATOR_DISPATCH_H
+#define COORDINATOR_DISPATCH_H
+
+#include "coordinator/schedule.h"
+#include "proto/transport/channel.h"
+
+typedef struct Dispatch Dispatch;
+
+typedef struct DispatchOptions {
+    int64_t max_failures; /* stop when more pieces of work than this have failed for good; -1: never */
+} DispatchOptions;
+
+/* Something that the user should know at once: the first error, a retry, ranks that compute differently. */
+typedef void (*Notice)(void *context, const char *text);
+
+/* channel, schedule and journal must outlive it. */
+Status dispatch_create(Channel *channel, Schedule *schedule, Journal *journal, const DispatchOptions *options,
+                       Notice notice, void *context, Dispatch **out, Error *err);
+void dispatch_free(Dispatch *dispatch);
+
+/* Does what can be done without waiting, at time now_s (any monotonic clock); *moved is set when there was something.
+ */
+Status dispatch_step(Dispatch *dispatch, double now_s, bool *moved, Error *err);
+/* Gives out nothing more and has all children killed; what they were at is done again by the next run. reason ends up
+ * in the end record. */
+Status dispatch_stop(Dispatch *dispatch, const char *reason, Error *err);
+/* All ranks have been told to stop. */
+bool dispatch_stopping(const Dispatch *dispatch);
+
+enum { RUNNING_SHOWN = 8 };
+
+/* How far the run is. */
+typedef struct RunView {
+    uint64_t trainings, trainings_done, trainings_diverged, trainings_failed; /* of the grid, all runs together */
+    uint64_t cells_done, baselines_done;                                      /* by this run */
+    uint64_t work_total, work_done, work_failed;                              /* pieces of work of this run */
+    double flops_total, flops_done;                                           /* nominal, of this run */
+    double elapsed_s;            /* since the first piece of work was given out; 0 before */
+    double flops_per_s;          /* 0: not known yet */
+    double eta_s;                /* NaN: not known yet */
+    int ranks, workers, running; /* pieces under way */
+    int n_shown;
+    double loss[RUNNING_SHOWN]; /* of trainings under way; NaN: none reported yet */
+    const char *first_error;    /* "" when there is none */
+    const char *stop_reason;    /* "" while running, "done", "interrupted", .. */
+} RunView;
+void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view);
+
+/* What each rank said of itself, "rank host cpu workers" lines, for the records' provenance; filled as ranks report. */
+const char *dispatch_ranks(const Dispatch *dispatch);
+
+/* The end record and exit code of the run so far. */
+Status dispatch_result(const Dispatch *dispatch);
+void dispatch_end_record(const Dispatch *dispatch, EndRecord *end);
+
+#endif

@@ -1,0 +1,350 @@
+/* See schedule.h. The walk is a cursor over grid points. At each, the baselines of its (task, seed) come first, unless
+ * an earlier grid point had the same; then the training. Pieces that are out are a short list: one entry per busy
+ * worker. */
+#include "coordinator/schedule.h"
+
+#include "jobs/identity.h"
+#include "proto/wire/cost.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct Piece {
+    uint64_t work, grid_point;
+    WorkKind kind;
+    int attempt; /* that is under way, or comes next: 1 is the first */
+} Piece;
+
+/* A set of ids (open addressing; ids are hashes already). */
+typedef struct IdSet {
+    Id *slots; /* all zero: free */
+    size_t used, capacity;
+} IdSet;
+
+/* Where the walk stands; the counting pass has one of its own. */
+typedef struct Walk {
+    uint64_t grid_point;
+    bool baselines_handled; /* of this grid point */
+    IdSet baseline_sets;    /* seen so far */
+} Walk;
+
+struct Schedule {
+    const Job *job;
+    const Journal *known;
+    ScheduleOptions options;
+    ScheduleTotals totals;
+    Walk walk;
+    uint64_t next_work, trainings_handed_out;
+    Piece *out, *again;           /* handed out; failed and waiting for another attempt */
+    int n_out, n_again, capacity; /* capacity of both */
+};
+
+/* --- small helpers ---------------------------------------------------------------------------------------------------
+ */
+
+static size_t id_slot(const IdSet *set, Id id) {
+    uint64_t start;
+    static const Id free_slot;
+    memcpy(&start, id.bytes, sizeof start);
+    size_t at = (size_t)start & (set->capacity - 1);
+    while (!id_equal(set->slots[at], free_slot) && !id_equal(set->slots[at], id))
+        at = (at + 1) & (set->capacity - 1);
+    return at;
+}
+
+/* *added tells whether id was new. */
+static Status id_set_add(IdSet *set, Id id, bool *added, Error *err) {
+    if (2 * (set->used + 1) > set->capacity) {
+        IdSet larger = {.capacity = set->capacity * 2 + 64};
+        while (larger.capacity & (larger.capacity - 1))
+            larger.capacity &= larger.capacity - 1; /* down to a power of two, still above twice the use */
+        larger.slots = calloc(larger.capacity, sizeof *larger.slots);
+        if (larger.slots == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        static const Id free_slot;
+        for (size_t i = 0; i < set->capacity; i++)
+            if (!id_equal(set->slots[i], free_slot)) larger.slots[id_slot(&larger, set->slots[i])] = set->slots[i];
+        larger.used = set->used;
+        free(set->slots);
+        *set = larger;
+    }
+    size_t at = id_slot(set, id);
+    *added = !id_equal(set->slots[at], id);
+    set->slots[at] = id;
+    set->used += *added;
+    return STATUS_OK;
+}
+
+void work_item_free(WorkItem *item) {
+    free(item->orders);
+    free(item->parameters);
+    free(item->kernels);
+    *item = (WorkItem){0};
+}
+
+/* --- what is missing -------------------------------------------------------------------------------------------------
+ */
+
+static bool cell_missing(const Schedule *schedule, Id cell) {
+    return schedule->options.rerun == RERUN_ALL || !journal_has_cell(schedule->known, cell);
+}
+
+static bool baseline_missing(const Schedule *schedule, Id baseline) {
+    return schedule->options.rerun == RERUN_ALL || !journal_has_baseline(schedule->known, baseline);
+}
+
+/* Fills orders (job_critics places) with the cells of a training that are missing, or with all of them. */
+static int missing_cells(const Schedule *schedule, Id training, bool all, CriticOrder *orders) {
+    EvaluationSettings evaluation = job_evaluation(schedule->job);
+    int n = 0;
+    for (int i = 0; i < job_critics(schedule->job); i++) {
+        CriticSettings critic = job_critic(schedule->job, i);
+        Id id = cell_id(training, &critic, &evaluation);
+        if (all || cell_missing(schedule, id))
+            orders[n++] = (CriticOrder){.id = id, .critic = critic, .predictor = PREDICTOR_MODEL};
+    }
+    return n;
+}
+
+/* Fills orders (job_critics x PREDICTOR_COUNT places) with the baselines of a (task, seed) that are missing. */
+static int missing_baselines(const Schedule *schedule, const TrainingSpec *spec, CriticOrder *orders) {
+    EvaluationSettings evaluation = job_evaluation(schedule->job);
+    int n = 0;
+    for (int i = 0; i < job_critics(schedule->job); i++)
+        for (Predictor predictor = PREDICTOR_GD; predictor < PREDICTOR_COUNT; predictor++) {
+            if (!(evaluation.baselines >> predictor & 1)) continue;
+            CriticSettings critic = job_critic(schedule->job, i);
+            Id id = baseline_id(&spec->task, spec->seed, &critic, &evaluation, predictor);
+            if (baseline_missing(schedule, id))
+                orders[n++] = (CriticOrder){.id = id, .critic = critic, .predictor = predictor};
+        }
+    return n;
+}
+
+/* What a training needs: WORK_TRAINING, WORK_EVALUATION, or 0 for nothing. orders as missing_cells. */
+static WorkKind training_needs(const Schedule *schedule, Id training, CriticOrder *orders, int *n_orders) {
+    TrainingState state = journal_training(schedule->known, training);
+    Rerun rerun = schedule->options.rerun;
+    bool fresh = state == TRAINING_UNKNOWN || rerun == RERUN_ALL || (rerun == RERUN_FAILED && state == TRAINING_FAILED);
+    if (!fresh && state != TRAINING_DONE) return 0;
+    *n_orders = missing_cells(schedule, training, fresh, orders);
+    if (fresh) return WORK_TRAINING;
+    if (*n_orders == 0) return 0;
+    return journal_has_model(schedule->known, training) ? WORK_EVALUATION : WORK_TRAINING;
+}
+
+/* Builds the work item of a grid point; *found false when nothing of that kind is missing there. */
+static Status make_item(const Schedule *schedule, uint64_t grid_point, bool baselines, bool *found, WorkItem *item,
+                        Error *err) {
+    TrainingSpec spec;
+    *found = false;
+    *item = (WorkItem){0};
+    if (!job_training(schedule->job, grid_point, &spec)) return STATUS_OK;
+    size_t most = (size_t)job_critics(schedule->job) * PREDICTOR_COUNT;
+    CriticOrder *orders = calloc(most, sizeof *orders);
+    if (orders == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    Id id = training_id(&spec);
+    int n_orders = 0;
+    WorkKind kind = 0;
+    if (baselines) {
+        n_orders = missing_baselines(schedule, &spec, orders);
+        if (n_orders > 0) kind = WORK_BASELINES;
+    } else {
+        kind = training_needs(schedule, id, orders, &n_orders);
+    }
+    if (kind == 0) {
+        free(orders);
+        return STATUS_OK;
+    }
+    *item = (WorkItem){.kind = kind,
+                       .training_id = id,
+                       .spec = spec,
+                       .evaluation = job_evaluation(schedule->job),
+                       .attempt = 1,
+                       .n_orders = n_orders,
+                       .orders = orders,
+                       .keep_model = kind == WORK_TRAINING && schedule->options.keep_models};
+    *found = true;
+    return STATUS_OK;
+}
+
+/* Moves walk on to the next piece of work that is missing. */
+static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkItem *item, Error *err) {
+    uint64_t points = job_grid_points(schedule->job);
+    EvaluationSettings evaluation = job_evaluation(schedule->job);
+    CriticSettings any_critic = job_critic(schedule->job, 0);
+    *found = false;
+    while (walk->grid_point < points && !*found) {
+        TrainingSpec spec;
+        Status status = STATUS_OK;
+        if (!job_training(schedule->job, walk->grid_point, &spec)) {
+            walk->grid_point++;
+        } else if (!walk->baselines_handled) {
+            bool unseen;
+            Id set = baseline_id(&spec.task, spec.seed, &any_critic, &evaluation, PREDICTOR_MEAN);
+            walk->baselines_handled = true;
+            status = id_set_add(&walk->baseline_sets, set, &unseen, err);
+            if (status == STATUS_OK && unseen) status = make_item(schedule, walk->grid_point, true, found, item, err);
+        } else {
+            status = make_item(schedule, walk->grid_point, false, found, item, err);
+            walk->grid_point++;
+            walk->baselines_handled = false;
+        }
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+/* --- counting --------------------------------------------------------------------------------------------------------
+ */
+
+static void count_known(Schedule *schedule) {
+    ScheduleTotals *totals = &schedule->totals;
+    EvaluationSettings evaluation = job_evaluation(schedule->job);
+    for (uint64_t point = 0; point < job_grid_points(schedule->job); point++) {
+        TrainingSpec spec;
+        if (!job_training(schedule->job, point, &spec)) continue;
+        Id id = training_id(&spec);
+        TrainingState state = journal_training(schedule->known, id);
+        totals->trainings++;
+        totals->trainings_done += state == TRAINING_DONE;
+        totals->trainings_diverged += state == TRAINING_DIVERGED;
+        totals->trainings_failed += state == TRAINING_FAILED;
+        for (int i = 0; i < job_critics(schedule->job); i++) {
+            CriticSettings critic = job_critic(schedule->job, i);
+            totals->cells++;
+            totals->cells_done += journal_has_cell(schedule->known, cell_id(id, &critic, &evaluation));
+        }
+    }
+}
+
+static Status count_missing(Schedule *schedule, Error *err) {
+    ScheduleTotals *totals = &schedule->totals;
+    Walk walk = {0};
+    bool found = true;
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && found) {
+        WorkItem item;
+        status = walk_on(schedule, &walk, &found, &item, err);
+        if (status != STATUS_OK || !found) break;
+        double flops = cost_work_flops(&item);
+        totals->flops += flops;
+        if (flops > totals->longest_flops) totals->longest_flops = flops;
+        totals->baseline_sets += item.kind == WORK_BASELINES;
+        totals->to_evaluate += item.kind == WORK_EVALUATION;
+        if (item.kind == WORK_TRAINING) {
+            totals->to_train++;
+            totals->to_retrain += journal_training(schedule->known, item.training_id) == TRAINING_DONE;
+            if (item.keep_model)
+                totals->models_bytes += 4 * (uint64_t)cost_parameters(&item.spec.model, &item.spec.task);
+        }
+        work_item_free(&item);
+    }
+    free(walk.baseline_sets.slots);
+    return status;
+}
+
+Status schedule_create(const Job *job, const Journal *known, const ScheduleOptions *options, Schedule **out,
+                       Error *err) {
+    Schedule *schedule = calloc(1, sizeof *schedule);
+    if (schedule == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    *schedule = (Schedule){.job = job, .known = known, .options = *options, .next_work = 1};
+    count_known(schedule);
+    Status status = count_missing(schedule, err);
+    if (status == STATUS_OK)
+        *out = schedule;
+    else
+        schedule_free(schedule);
+    return status;
+}
+
+void schedule_free(Schedule *schedule) {
+    if (schedule == NULL) return;
+    free(schedule->walk.baseline_sets.slots);
+    free(schedule->out);
+    free(schedule->again);
+    free(schedule);
+}
+
+const ScheduleTotals *schedule_totals(const Schedule *schedule) {
+    return &schedule->totals;
+}
+
+/* --- handing out -----------------------------------------------------------------------------------------------------
+ */
+
+static Status make_room(Schedule *schedule, Error *err) {
+    if (schedule->n_out + schedule->n_again < schedule->capacity) return STATUS_OK;
+    int capacity = schedule->capacity * 2 + 16;
+    Piece *more_out = realloc(schedule->out, (size_t)capacity * sizeof *more_out);
+    if (more_out != NULL) schedule->out = more_out;
+    Piece *more_again = realloc(schedule->again, (size_t)capacity * sizeof *more_again);
+    if (more_again != NULL) schedule->again = more_again;
+    if (more_out == NULL || more_again == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    schedule->capacity = capacity;
+    return STATUS_OK;
+}
+
+bool schedule_limited(const Schedule *schedule) {
+    return schedule->options.limit > 0 && schedule->trainings_handed_out >= schedule->options.limit;
+}
+
+Status schedule_next(Schedule *schedule, bool *found, WorkItem *item, Error *err) {
+    *found = false;
+    Status status = make_room(schedule, err);
+    if (status != STATUS_OK) return status;
+    Piece piece = {0};
+    if (schedule->n_again > 0) {
+        piece = schedule->again[0];
+        status = make_item(schedule, piece.grid_point, piece.kind == WORK_BASELINES, found, item, err);
+        if (status != STATUS_OK) return status;
+        schedule->n_again--;
+        memmove(schedule->again, schedule->again + 1, (size_t)schedule->n_again * sizeof *schedule->again);
+        if (!*found) return STATUS_OK;
+    } else if (!schedule_limited(schedule)) {
+        status = walk_on(schedule, &schedule->walk, found, item, err);
+        if (status != STATUS_OK || !*found) return status;
+        uint64_t behind = item->kind == WORK_BASELINES ? 0 : 1; /* a training's grid point has been passed */
+        piece = (Piece){.work = schedule->next_work++,
+                        .grid_point = schedule->walk.grid_point - behind,
+                        .kind = item->kind,
+                        .attempt = 1};
+        schedule->trainings_handed_out += item->kind == WORK_TRAINING;
+    } else {
+        return STATUS_OK;
+    }
+    if (schedule->options.kernels != NULL && (item->kernels = strdup(schedule->options.kernels)) == NULL) {
+        work_item_free(item);
+        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    }
+    item->work = piece.work;
+    item->attempt = piece.attempt;
+    schedule->out[schedule->n_out++] = piece;
+    return STATUS_OK;
+}
+
+static Piece take_out(Schedule *schedule, uint64_t work) {
+    for (int i = 0; i < schedule->n_out; i++)
+        if (schedule->out[i].work == work) {
+            Piece piece = schedule->out[i];
+            schedule->out[i] = schedule->out[--schedule->n_out];
+            return piece;
+        }
+    return (Piece){0};
+}
+
+void schedule_completed(Schedule *schedule, uint64_t work) {
+    take_out(schedule, work);
+}
+
+bool schedule_failed(Schedule *schedule, uint64_t work) {
+    Piece piece = take_out(schedule, work);
+    if (piece.work == 0 || piece.attempt > schedule->options.retries) return false;
+    piece.attempt++;
+    schedule->again[schedule->n_again++] = piece;
+    return true;
+}
+
+bool schedule_finished(const Schedule *schedule) {
+    bool walked = schedule->walk.grid_point >= job_grid_points(schedule->job) || schedule_limited(schedule);
+    return walked && schedule->n_out == 0 && schedule->n_again == 0;
+}
