@@ -13,11 +13,6 @@
 /* Results are made durable together: at most this long after they came. */
 static const double SYNC_PERIOD_S = 0.2;
 
-typedef struct Agent {
-    bool known; /* it said hello */
-    int workers, free_places;
-} Agent;
-
 /* A piece of work under way. */
 typedef struct Running {
     uint64_t work;
@@ -37,12 +32,10 @@ struct Dispatch {
     DispatchOptions options;
     Notice notice;
     void *notice_context;
-    Agent *agents; /* per rank */
+    const Roster *roster;
+    int *free_places; /* per rank */
     Running *running;
     int n_running, capacity;
-    int workers;
-    char *ranks_text;
-    char fingerprint[256];
     bool dirty, stopping, dropped_model_said;
     double now_s, started_s, last_sync_s;
     uint64_t done[4], failed; /* pieces by WorkKind; failed for good */
@@ -61,32 +54,33 @@ static void say(Dispatch *dispatch, const char *format, ...) {
     dispatch->notice(dispatch->notice_context, text);
 }
 
-Status dispatch_create(Channel *channel, Schedule *schedule, Journal *journal, const DispatchOptions *options,
-                       Notice notice, void *context, Dispatch **out, Error *err) {
+Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedule, Journal *journal,
+                       const DispatchOptions *options, Notice notice, void *context, Dispatch **out, Error *err) {
     Dispatch *dispatch = calloc(1, sizeof *dispatch);
     if (dispatch == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
     *dispatch = (Dispatch){.channel = channel,
+                           .roster = roster,
                            .schedule = schedule,
                            .journal = journal,
                            .options = *options,
                            .notice = notice,
                            .notice_context = context,
                            .started_s = NAN};
-    dispatch->agents = calloc((size_t)channel_size(channel), sizeof *dispatch->agents);
-    dispatch->ranks_text = strdup("");
-    if (dispatch->agents == NULL || dispatch->ranks_text == NULL) {
+    dispatch->free_places = calloc((size_t)roster->n_ranks, sizeof *dispatch->free_places);
+    if (dispatch->free_places == NULL) {
         dispatch_free(dispatch);
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
+    for (int rank = 0; rank < roster->n_ranks; rank++)
+        dispatch->free_places[rank] = roster->ranks[rank].workers;
     *out = dispatch;
     return STATUS_OK;
 }
 
 void dispatch_free(Dispatch *dispatch) {
     if (dispatch == NULL) return;
-    free(dispatch->agents);
+    free(dispatch->free_places);
     free(dispatch->running);
-    free(dispatch->ranks_text);
     free(dispatch);
 }
 
@@ -102,29 +96,9 @@ static Running *find_running(Dispatch *dispatch, uint64_t work) {
 /* Forgets a piece of work and frees its place. */
 static Running end_running(Dispatch *dispatch, Running *running) {
     Running ended = *running;
-    dispatch->agents[ended.rank].free_places++;
+    dispatch->free_places[ended.rank]++;
     *running = dispatch->running[--dispatch->n_running];
     return ended;
-}
-
-static Status take_hello(Dispatch *dispatch, int from, const Hello *hello, Error *err) {
-    Agent *agent = &dispatch->agents[from];
-    *agent = (Agent){.known = true, .workers = hello->workers, .free_places = hello->workers};
-    dispatch->workers += hello->workers;
-    if (dispatch->fingerprint[0] == '\0')
-        snprintf(dispatch->fingerprint, sizeof dispatch->fingerprint, "%s", hello->fingerprint);
-    else if (strcmp(dispatch->fingerprint, hello->fingerprint) != 0)
-        say(dispatch,
-            "rank %d on %s computes with '%s', others with '%s': their results need not agree to the bit (--kernels "
-            "pins one path)",
-            from, hello->host, hello->fingerprint, dispatch->fingerprint);
-    char *longer;
-    if (asprintf(&longer, "%srank %d: %s, %s, %d worker%s\n", dispatch->ranks_text, from, hello->host, hello->cpu,
-                 hello->workers, hello->workers == 1 ? "" : "s") < 0)
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    free(dispatch->ranks_text);
-    dispatch->ranks_text = longer;
-    return STATUS_OK;
 }
 
 static void take_progress(Dispatch *dispatch, const Progress *progress) {
@@ -199,18 +173,19 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
                                      .reason = failed->reason,
                                      .attempts = running->attempt,
                                      .final_loss = NAN,
-                                     .fingerprint = dispatch->fingerprint,
+                                     .fingerprint = dispatch->roster->ranks[failed->rank].fingerprint,
                                      .rank = failed->rank,
                                      .host = failed->host,
                                      .ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000}};
     return append(dispatch, &record, 1, err);
 }
 
-static Status take_failed(Dispatch *dispatch, const WorkFailed *failed, Error *err) {
+static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {
     static const char *const kinds[] = {"", "training", "evaluation of training", "baselines for training"};
     Running *running = find_running(dispatch, failed->work);
     if (running == NULL) return STATUS_OK;
     Running ended = end_running(dispatch, running);
+    failed->rank = ended.rank; /* a child does not know its rank */
     bool again = schedule_failed(dispatch->schedule, failed->work);
     char text[512], id[ID_TEXT_BYTES];
     snprintf(text, sizeof text, "%s %.8s (seed %u) on rank %d (%s): %s", kinds[ended.kind],
@@ -230,9 +205,6 @@ static Status take_message(Dispatch *dispatch, int from, const Bytes *bytes, Err
     Status status = message_decode(bytes->data, bytes->size, &message, err);
     if (status != STATUS_OK) return error_prefix(err, status, "a message from rank %d", from);
     switch (message.kind) {
-    case MESSAGE_HELLO:
-        status = take_hello(dispatch, from, &message.of.hello, err);
-        break;
     case MESSAGE_PROGRESS:
         take_progress(dispatch, &message.of.progress);
         break;
@@ -243,7 +215,7 @@ static Status take_message(Dispatch *dispatch, int from, const Bytes *bytes, Err
         status = take_failed(dispatch, &message.of.failed, err);
         break;
     default:
-        break; /* orders are not for a coordinator */
+        break; /* hellos came before; orders are not for a coordinator */
     }
     message_free(&message);
     return status;
@@ -300,7 +272,7 @@ static Status note_running(Dispatch *dispatch, int rank, const WorkItem *item, E
                                                          .attempt = item->attempt,
                                                          .flops = cost_work_flops(item),
                                                          .loss = NAN};
-    dispatch->agents[rank].free_places--;
+    dispatch->free_places[rank]--;
     return STATUS_OK;
 }
 
@@ -324,7 +296,7 @@ static Status give_out(Dispatch *dispatch, bool *moved, Error *err) {
     while (given) { /* one each in turn, so that few pieces spread over many ranks */
         given = false;
         for (int rank = 0; rank < channel_size(dispatch->channel); rank++) {
-            if (dispatch->agents[rank].free_places <= 0) continue;
+            if (dispatch->free_places[rank] <= 0) continue;
             bool one;
             Status status = give_one(dispatch, rank, &one, err);
             if (status != STATUS_OK) return status;
@@ -387,7 +359,7 @@ void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
                       .flops_done = dispatch->flops_done,
                       .eta_s = NAN,
                       .ranks = channel_size(dispatch->channel),
-                      .workers = dispatch->workers,
+                      .workers = dispatch->roster->n_workers,
                       .running = dispatch->n_running,
                       .first_error = dispatch->first_error,
                       .stop_reason = dispatch->stop_reason};
@@ -401,10 +373,6 @@ void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
     if (view->elapsed_s < 0.5 || view->flops_done <= 0) return;
     view->flops_per_s = view->flops_done / view->elapsed_s;
     view->eta_s = fmax(0, view->flops_total - view->flops_done) / view->flops_per_s;
-}
-
-const char *dispatch_ranks(const Dispatch *dispatch) {
-    return dispatch->ranks_text;
 }
 
 Status dispatch_result(const Dispatch *dispatch) {

@@ -5,6 +5,7 @@
 #ifndef COORDINATOR_DISPATCH_H
 #define COORDINATOR_DISPATCH_H
 
+#include "coordinator/roster.h"
 #include "coordinator/schedule.h"
 #include "proto/transport/channel.h"
 
@@ -14,12 +15,12 @@ typedef struct DispatchOptions {
     int64_t max_failures; /* stop when more pieces of work than this have failed for good; -1: never */
 } DispatchOptions;
 
-/* Something that the user should know at once: the first error, a retry, ranks that compute differently. */
+/* Something that the user should know at once: the first error, a retry. */
 typedef void (*Notice)(void *context, const char *text);
 
-/* channel, schedule and journal must outlive it. */
-Status dispatch_create(Channel *channel, Schedule *schedule, Journal *journal, const DispatchOptions *options,
-                       Notice notice, void *context, Dispatch **out, Error *err);
+/* channel, roster, schedule and journal must outlive it. */
+Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedule, Journal *journal,
+                       const DispatchOptions *options, Notice notice, void *context, Dispatch **out, Error *err);
 void dispatch_free(Dispatch *dispatch);
 
 /* Does what can be done without waiting, at time now_s (any monotonic clock); *moved is set when there was something.
@@ -49,9 +50,6 @@ typedef struct RunView {
     const char *stop_reason;    /* "" while running, "done", "interrupted", .. */
 } RunView;
 void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view);
-
-/* What each rank said of itself, "rank host cpu workers" lines, for the records' provenance; filled as ranks report. */
-const char *dispatch_ranks(const Dispatch *dispatch);
 
 /* The end record and exit code of the run so far. */
 Status dispatch_result(const Dispatch *dispatch);
