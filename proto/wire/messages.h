@@ -1,8 +1,8 @@
 /* Everything that ranks say to each other and that record files hold, as plain C structs with units and shapes.
  *
  * The wire form is proto/wire/palinode.proto, field for field; codec.h turns one into the other. A decoded struct owns
- * its pointers (malloc) and is freed by message_free or record_free. Undefined numbers are NaN here and absent or NaN on
- * the wire, never 0. */
+ * its pointers (malloc) and is freed by message_free or record_free. Undefined numbers are NaN here and
+ * on the wire, never 0. */
 #ifndef PROTO_WIRE_MESSAGES_H
 #define PROTO_WIRE_MESSAGES_H
 
@@ -39,16 +39,16 @@ typedef struct TrainingRecord {
     Id training_id;
     TrainingSpec spec;
     Outcome outcome;
-    char *reason;             /* of a failure or divergence, else "" */
-    int32_t attempts;         /* 1: succeeded at once */
+    char *reason;     /* of a failure or divergence, else "" */
+    int32_t attempts; /* 1: succeeded at once */
     int64_t steps_done;
-    double final_loss;        /* mean of the last tenth of the steps' losses */
-    int32_t n_loss;           /* <= LOSS_CURVE_POINTS */
-    int64_t *loss_step;       /* (n_loss) last step of each averaged stretch, 1-based */
-    double *loss;             /* (n_loss) mean loss over that stretch */
-    char *fingerprint;        /* numerics fingerprint */
+    double final_loss;  /* mean of the last tenth of the steps' losses */
+    int32_t n_loss;     /* <= LOSS_CURVE_POINTS */
+    int64_t *loss_step; /* (n_loss) last step of each averaged stretch, 1-based */
+    double *loss;       /* (n_loss) mean loss over that stretch */
+    char *fingerprint;  /* numerics fingerprint */
     /* provenance: differs between equal runs */
-    double flops;             /* nominal, of all steps */
+    double flops; /* nominal, of all steps */
     double wall_s, cpu_s;
     int64_t peak_memory_bytes;
     int32_t rank;
@@ -93,8 +93,8 @@ typedef struct ModelRecord {
 
 /* First record of every file: where it came from. */
 typedef struct HeaderRecord {
-    int32_t schema;  /* SCHEMA_VERSION of the writer */
-    char *content;   /* "records" or "models" */
+    int32_t schema;                 /* SCHEMA_VERSION of the writer */
+    char *content;                  /* "records" or "models" */
     char *version, *commit, *build; /* program version; commit and dirty flag; compiler and flags */
     char *mpi, *blas, *cpu, *host;  /* libraries really loaded; CPU model and host of rank 0 */
     char *rank_hosts;               /* "host cpu" of every rank, one line each, "" when unknown */
@@ -144,9 +144,9 @@ typedef struct CriticOrder {
 } CriticOrder;
 
 typedef enum WorkKind {
-    WORK_TRAINING = 1,  /* train, then evaluate under every critic */
+    WORK_TRAINING = 1,   /* train, then evaluate under every critic */
     WORK_EVALUATION = 2, /* parameters are given: evaluate only */
-    WORK_BASELINES = 3  /* no model: baselines on the prompts of (task, seed) */
+    WORK_BASELINES = 3   /* no model: baselines on the prompts of (task, seed) */
 } WorkKind;
 
 /* What one child process does. */
@@ -161,8 +161,8 @@ typedef struct WorkItem {
     CriticOrder *orders;
     int64_t n_parameters; /* of WORK_EVALUATION, else 0 */
     float *parameters;
-    bool keep_model;  /* send the parameters back */
-    char *kernels;    /* kernel path to use, "" for the best */
+    bool keep_model; /* send the parameters back */
+    char *kernels;   /* kernel path to use, "" for the best */
 } WorkItem;
 
 /* An agent tells the coordinator who it is. */

@@ -1,0 +1,61 @@
+/* See durable_file.h. */
+#include "proto/wire/durable_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int durable_write(int descriptor, const void *data, size_t size) {
+    const char *rest = data;
+    while (size > 0) {
+        ssize_t written = write(descriptor, rest, size);
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) return -1;
+        rest += written;
+        size -= (size_t)written;
+    }
+    return 0;
+}
+
+Status durable_entry(const char *path, Error *err) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int length = slash == NULL ? 0 : slash == path ? 1 : (int)(slash - path);
+    if (snprintf(folder, sizeof folder, "%.*s", length > 0 ? length : 1, length > 0 ? path : ".") >= PATH_MAX)
+        return error_set(err, STATUS_IO, "%s: the path is too long", path);
+    int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return error_set(err, STATUS_IO, "%s: cannot open the folder: %s", folder, strerror(errno));
+    Status status = STATUS_OK;
+    /* Some network file systems cannot sync a directory; there is nothing more to be done about it. */
+    if (fsync(descriptor) != 0 && errno != EINVAL && errno != ENOTSUP)
+        status = error_set(err, STATUS_IO, "%s: cannot sync the folder: %s", folder, strerror(errno));
+    close(descriptor);
+    return status;
+}
+
+Status durable_replace(const char *path, const void *data, size_t size, Error *err) {
+    char temporary[PATH_MAX];
+    if (snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid()) >= PATH_MAX)
+        return error_set(err, STATUS_IO, "%s: the path is too long", path);
+    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (descriptor < 0) return error_set(err, STATUS_IO, "%s: cannot create: %s", temporary, strerror(errno));
+    bool written = durable_write(descriptor, data, size) == 0 && fsync(descriptor) == 0;
+    int problem = errno;
+    if (close(descriptor) != 0 && written) {
+        problem = errno;
+        written = false;
+    }
+    if (written && rename(temporary, path) != 0) {
+        problem = errno;
+        written = false;
+    }
+    if (!written) {
+        unlink(temporary);
+        return error_set(err, STATUS_IO, "%s: cannot write: %s", path, strerror(problem));
+    }
+    return durable_entry(path, err);
+}

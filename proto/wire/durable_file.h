@@ -1,0 +1,20 @@
+/* The few operations that durable files are made of: write everything, sync a directory entry, replace atomically. */
+#ifndef PROTO_WIRE_DURABLE_FILE_H
+#define PROTO_WIRE_DURABLE_FILE_H
+
+#include "proto/base/status.h"
+
+#include <stddef.h>
+
+/* Writes all of data to descriptor, through short writes and interruptions. On failure errno is set, and part of data
+ * may have been written. */
+int durable_write(int descriptor, const void *data, size_t size);
+
+/* Makes the directory entry of path (a file just created, renamed or removed) durable. STATUS_IO. */
+Status durable_entry(const char *path, Error *err);
+
+/* Writes data to path so that it holds either its old content or all of the new one, whenever the machine stops:
+ * temporary file beside it, fsync, rename, fsync of the directory. STATUS_IO. */
+Status durable_replace(const char *path, const void *data, size_t size, Error *err);
+
+#endif
