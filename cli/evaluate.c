@@ -1,0 +1,308 @@
+/* palinode evaluate: measures one model, wherever it was trained, as `run` would: the same work item, the same prompts
+ * for the same seed, the same numbers. */
+#include "cli/commands.h"
+#include "cli/inputs.h"
+#include "cli/options.h"
+#include "jobs/job.h"
+#include "proto/wire/codec.h"
+#include "worker/run_work.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_COLUMNS = 8 };
+
+typedef struct Request {
+    const char *model_path, *job_path; /* job_path NULL: no job */
+    TextList overrides;
+    bool json;
+} Request;
+
+/* One model measured: cells in the order of the job's critics, and the baselines beside them. */
+typedef struct Measured {
+    Settings settings;
+    WorkDone cells, baselines;
+} Measured;
+
+static void work_done_free(WorkDone *done) {
+    Message message = {.kind = MESSAGE_DONE, .of.done = *done};
+    message_free(&message);
+}
+
+/* --- model and job ---------------------------------------------------------------------------------------------- */
+
+/* Stops where the job gives a setting of the model other values than the model file has. A setting that the job leaves
+ * at its default contradicts nothing. */
+static Status agree_on(const Setting *setting, const Job *job, const Request *request, const Settings *settings,
+                       Error *err) {
+    char ours[64], theirs[64];
+    const Settings defaults = settings_default();
+    SettingValue own = setting_get(setting, settings), other = own;
+    bool found = false, left_out = true;
+    for (uint64_t i = 0; i < job_grid_points(job) && !found; i++) {
+        Settings point = defaults;
+        if (!job_training(job, i, &point.training)) continue;
+        SettingValue value = setting_get(setting, &point);
+        found = value == own;
+        left_out = left_out && value == setting_get(setting, &defaults);
+        if (!found) other = value;
+    }
+    if (found || left_out) return STATUS_OK;
+    return error_set(err, STATUS_DATA, "%s: %s is %s, but the model %s has %s",
+                     request->job_path != NULL ? request->job_path : "--set", setting->key,
+                     setting_format(setting, other, theirs, sizeof theirs), request->model_path,
+                     setting_format(setting, own, ours, sizeof ours));
+}
+
+/* What the file does not tell comes from the job: the task's noise (one for all its trainings) and its first seed. */
+static Status take_from_job(const Job *job, Settings *settings, Error *err) {
+    bool first = true;
+    for (uint64_t i = 0; i < job_grid_points(job); i++) {
+        TrainingSpec spec;
+        if (!job_training(job, i, &spec)) continue;
+        if (first) {
+            settings->training.task.noise = spec.task.noise;
+            settings->training.seed = spec.seed;
+            first = false;
+        }
+        if (spec.task.noise != settings->training.task.noise)
+            return error_set(err, STATUS_USAGE,
+                             "the job has several values of task.noise; choose one, as with --set task.noise=%s",
+                             task_noise_name(spec.task.noise));
+    }
+    return STATUS_OK;
+}
+
+static Status agree_with_job(const Job *job, const Request *request, Settings *settings, Error *err) {
+    int count;
+    const Setting *table = settings_table(&count);
+    Status status = take_from_job(job, settings, err);
+    for (int i = 0; i < count && status == STATUS_OK; i++)
+        if (strncmp(table[i].key, "model.", 6) == 0 || strncmp(table[i].key, "task.", 5) == 0)
+            status = agree_on(&table[i], job, request, settings, err);
+    return status;
+}
+
+/* --- measuring -------------------------------------------------------------------------------------------------- */
+
+static Status measure_cells(const Job *job, const WorkItem *common, const float *parameters, WorkDone *out,
+                            Error *err) {
+    WorkItem item = *common;
+    Shape shape = shape_of(&item.spec.model, &item.spec.task);
+    item.kind = WORK_EVALUATION;
+    item.n_parameters = (int64_t)tensors_parameters(&shape);
+    item.parameters = (float *)parameters;
+    item.n_orders = job_critics(job);
+    item.orders = calloc((size_t)item.n_orders + 1, sizeof *item.orders);
+    if (item.orders == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    for (int i = 0; i < item.n_orders; i++)
+        item.orders[i] = (CriticOrder){.critic = job_critic(job, i), .predictor = PREDICTOR_MODEL};
+    Status status = run_work(&item, 0, "", NULL, NULL, out, err);
+    free(item.orders);
+    return status;
+}
+
+static Status measure_baselines(const Job *job, const WorkItem *common, WorkDone *out, Error *err) {
+    WorkItem item = *common;
+    item.kind = WORK_BASELINES;
+    item.orders = calloc((size_t)job_critics(job) * PREDICTOR_COUNT + 1, sizeof *item.orders);
+    if (item.orders == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    for (int i = 0; i < job_critics(job); i++)
+        for (int predictor = PREDICTOR_GD; predictor < PREDICTOR_COUNT; predictor++)
+            if (item.evaluation.baselines & (1u << predictor))
+                item.orders[item.n_orders++] =
+                    (CriticOrder){.critic = job_critic(job, i), .predictor = (Predictor)predictor};
+    Status status = run_work(&item, 0, "", NULL, NULL, out, err);
+    free(item.orders);
+    return status;
+}
+
+static Status measure(const Request *request, Measured *out, Error *err) {
+    Job *job = NULL;
+    float *parameters = NULL;
+    out->settings = settings_default();
+    Status status = request->job_path != NULL
+                        ? job_read(request->job_path, request->overrides.items, request->overrides.count, &job, err)
+                        : job_parse("--set", NULL, request->overrides.items, request->overrides.count, &job, err);
+    if (status == STATUS_OK) status = model_input_read(request->model_path, &out->settings, &parameters, err);
+    if (status == STATUS_OK) status = agree_with_job(job, request, &out->settings, err);
+    if (status == STATUS_OK) {
+        out->settings.evaluation = job_evaluation(job);
+        WorkItem common = {
+            .spec = out->settings.training, .evaluation = out->settings.evaluation, .attempt = 1, .kernels = ""};
+        status = measure_cells(job, &common, parameters, &out->cells, err);
+        if (status == STATUS_OK && common.evaluation.baselines != 0)
+            status = measure_baselines(job, &common, &out->baselines, err);
+    }
+    free(parameters);
+    job_free(job);
+    return status;
+}
+
+/* The next baseline record under a critic, searching from *at on; NULL when there is none left. */
+static const BaselineRecord *next_baseline(const Measured *measured, const CriticSettings *critic, int *at) {
+    while (*at < measured->baselines.n_records) {
+        const Record *record = &measured->baselines.records[(*at)++];
+        const CriticSettings *other = &record->of.baseline.critic;
+        if (record->kind == RECORD_BASELINE && other->quality == critic->quality && other->noise == critic->noise &&
+            other->feedback == critic->feedback)
+            return &record->of.baseline;
+    }
+    return NULL;
+}
+
+/* --- results as JSON -------------------------------------------------------------------------------------------- */
+
+static json_t *number_or_null(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* Adds "nmse": [..], "nmse_se": [..], .. to object. */
+static void add_curves(json_t *object, const Curves *curves) {
+    for (int metric = 0; metric < METRIC_COUNT; metric++) {
+        char key[64];
+        json_t *values = json_array(), *errors = json_array();
+        for (int i = 0; i < curves->n_points; i++) {
+            json_array_append_new(values, number_or_null(curves->value[curves_at(curves, (Metric)metric, i)]));
+            json_array_append_new(errors, number_or_null(curves->standard_error[curves_at(curves, (Metric)metric, i)]));
+        }
+        snprintf(key, sizeof key, "%s_se", metric_name((Metric)metric));
+        json_object_set_new(object, metric_name((Metric)metric), values);
+        json_object_set_new(object, key, errors);
+    }
+}
+
+static json_t *cell_json(const Measured *measured, const CellRecord *cell) {
+    json_t *object = json_object(), *baselines = json_object();
+    json_object_set_new(object, "critique_quality", json_real(cell->critic.quality));
+    json_object_set_new(object, "noise", json_string(critic_noise_name(cell->critic.noise)));
+    json_object_set_new(object, "feedback", json_string(critic_feedback_name(cell->critic.feedback)));
+    json_object_set_new(object, "self_check_accuracy", number_or_null(cell->self_check_accuracy));
+    add_curves(object, &cell->curves);
+    const BaselineRecord *baseline;
+    for (int at = 0; (baseline = next_baseline(measured, &cell->critic, &at)) != NULL;) {
+        json_t *curves = json_object();
+        add_curves(curves, &baseline->curves);
+        json_object_set_new(baselines, predictor_name(baseline->predictor), curves);
+    }
+    json_object_set_new(object, "baselines", baselines);
+    return object;
+}
+
+static json_t *model_json(const TrainingSpec *spec) {
+    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b}", "n_dims", (int)spec->task.n_dims, "n_points",
+                     (int)spec->task.n_points, "n_embd", (int)spec->model.n_embd, "n_layer", (int)spec->model.n_layer,
+                     "n_head", (int)spec->model.n_head, "ffn", (int)spec->model.ffn, "attention",
+                     attention_name(spec->model.attention), "causal", (int)spec->model.causal);
+}
+
+static Status print_json(const Measured *measured, Error *err) {
+    json_t *root = json_object(), *cells = json_array();
+    for (int i = 0; i < measured->cells.n_records; i++)
+        if (measured->cells.records[i].kind == RECORD_CELL)
+            json_array_append_new(cells, cell_json(measured, &measured->cells.records[i].of.cell));
+    json_object_set_new(root, "cells", cells);
+    json_object_set_new(root, "model", model_json(&measured->settings.training));
+    json_object_set_new(root, "prompts", json_integer(measured->settings.evaluation.prompts));
+    json_object_set_new(root, "seed", json_integer(measured->settings.training.seed));
+    json_object_set_new(root, "task_noise", json_string(task_noise_name(measured->settings.training.task.noise)));
+    char *text = json_dumps(root, JSON_INDENT(1));
+    json_decref(root);
+    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the result as JSON");
+    puts(text);
+    free(text);
+    return STATUS_OK;
+}
+
+/* --- results as tables ------------------------------------------------------------------------------------------ */
+
+/* Numbers of examples to show: all from 2 to n_points - 1, or MAX_COLUMNS of them evenly spread. */
+static int choose_columns(int n_points, int columns[MAX_COLUMNS]) {
+    int available = n_points - 2, count = available < MAX_COLUMNS ? available : MAX_COLUMNS;
+    for (int i = 0; i < count; i++)
+        columns[i] = 2 + (available <= MAX_COLUMNS ? i : (int)lround(i * (available - 1.0) / (MAX_COLUMNS - 1)));
+    return count;
+}
+
+static void print_row(const char *name, const double *values, const int *columns, int n_columns) {
+    printf("    %-16s", name);
+    for (int i = 0; i < n_columns; i++)
+        if (isfinite(values[columns[i]]))
+            printf(" %8.4f", values[columns[i]]);
+        else
+            printf(" %8s", "-");
+    putchar('\n');
+}
+
+static void print_cell(const Measured *measured, const CellRecord *cell) {
+    int columns[MAX_COLUMNS], n_columns = choose_columns(cell->curves.n_points, columns);
+    printf("critique quality %g, noise %s, feedback %s: self-check accuracy %.3f\n", cell->critic.quality,
+           critic_noise_name(cell->critic.noise), critic_feedback_name(cell->critic.feedback),
+           cell->self_check_accuracy);
+    for (int metric = 0; metric < METRIC_COUNT; metric++) {
+        size_t row = curves_at(&cell->curves, (Metric)metric, 0);
+        printf("  %-18s", metric_name((Metric)metric));
+        for (int i = 0; i < n_columns; i++)
+            printf(" %8d", columns[i]);
+        printf("   examples\n");
+        print_row("model", cell->curves.value + row, columns, n_columns);
+        print_row("standard error", cell->curves.standard_error + row, columns, n_columns);
+        const BaselineRecord *baseline;
+        for (int at = 0; (baseline = next_baseline(measured, &cell->critic, &at)) != NULL;)
+            print_row(predictor_name(baseline->predictor), baseline->curves.value + row, columns, n_columns);
+    }
+    putchar('\n');
+}
+
+static void print_tables(const Request *request, const Measured *measured) {
+    const TrainingSpec *spec = &measured->settings.training;
+    printf("%s: n_layer %d, n_head %d, n_embd %d, attention %s, ffn %s, causal %s, n_dims %d, n_points %d\n",
+           request->model_path, (int)spec->model.n_layer, (int)spec->model.n_head, (int)spec->model.n_embd,
+           attention_name(spec->model.attention), spec->model.ffn ? "true" : "false",
+           spec->model.causal ? "true" : "false", (int)spec->task.n_dims, (int)spec->task.n_points);
+    printf("mean over %d prompts of seed %u\n\n", (int)measured->settings.evaluation.prompts, (unsigned)spec->seed);
+    for (int i = 0; i < measured->cells.n_records; i++)
+        if (measured->cells.records[i].kind == RECORD_CELL) print_cell(measured, &measured->cells.records[i].of.cell);
+}
+
+int command_evaluate(int argc, char **argv) {
+    Request request = {0};
+    const Option options[] = {
+        {"model", 0, OPTION_TEXT, &request.model_path, "M.safetensors", .summary = "the model to measure"},
+        {"set", 0, OPTION_LIST, &request.overrides, "KEY=VALUE",
+         .summary =
+             "override a setting of the job, as evaluate.prompts=4096 or evaluate.critique_quality=1,0.5; repeatable"},
+        {"json", 0, OPTION_FLAG, &request.json, NULL, .summary = "one JSON value on stdout, null where undefined"},
+    };
+    const Command command = {
+        .name = "evaluate",
+        .usage = "--model M.safetensors [JOB.yaml] [--set KEY=VALUE] [--json]",
+        .summary = "measure a trained model, also one trained with PyTorch",
+        .details = "Critics, prompts and baselines are the job's, or the defaults; the prompts are those of its first "
+                   "seed, or of seed 0.\nThe model's own settings win; a job that gives others is refused.",
+        .options = options,
+        .n_options = sizeof options / sizeof options[0],
+        .max_operands = 1,
+    };
+    Error err = {{0}};
+    Measured measured = {0};
+    const char **operands;
+    int n_operands, exit_code;
+    if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
+    if (n_operands == 1) request.job_path = operands[0];
+    Status status = STATUS_OK;
+    if (request.model_path == NULL)
+        status = error_set(&err, STATUS_USAGE, "evaluate needs --model M.safetensors: the model to measure");
+    if (status == STATUS_OK) status = measure(&request, &measured, &err);
+    if (status == STATUS_OK && request.json)
+        status = print_json(&measured, &err);
+    else if (status == STATUS_OK)
+        print_tables(&request, &measured);
+    work_done_free(&measured.cells);
+    work_done_free(&measured.baselines);
+    free((void *)request.overrides.items);
+    free((void *)operands);
+    return status == STATUS_OK ? (int)STATUS_OK : report_error(status, &err);
+}

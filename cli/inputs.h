@@ -1,0 +1,28 @@
+/* What several commands read in the same way: a model file, and a file of prompts that must fit it. */
+#ifndef CLI_INPUTS_H
+#define CLI_INPUTS_H
+
+#include "jobs/settings.h"
+#include "worker/checkpoint/model_file.h"
+
+/* Reads a model; settings->training.model and .task (but its noise, which no file tells) become the file's, which must
+ * be within the bounds of the table of settings. parameters is malloc'd. */
+Status model_input_read(const char *path, Settings *settings, float **parameters, Error *err);
+
+/* A file of prompts, opened. */
+typedef struct PromptsInput {
+    SafeTensorsFile *file;
+    Arena arena;
+    Prompts prompts;
+} PromptsInput;
+
+/* Reads prompts within the bounds of the table of settings. require_y_star: the file must hold in.y_star. */
+Status prompts_input_read(const char *path, bool require_y_star, PromptsInput *out, Error *err);
+/* Accepts a zeroed one. */
+void prompts_input_close(PromptsInput *input);
+
+/* Stops where prompts and model differ in n_dims or n_points. */
+Status prompts_fit_model(const char *prompts_path, const Prompts *prompts, const char *model_path,
+                         const TaskSettings *task, Error *err);
+
+#endif

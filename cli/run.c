@@ -1,0 +1,514 @@
+/* palinode run: on every rank an agent with its nursery, on rank 0 the coordinator as well, in one loop that never
+ * blocks.
+ *
+ * Order matters at the start: the nursery is forked before MPI_Init; signals are blocked after it, so that children and
+ * nursery keep their defaults; the job is read on rank 0 alone, and what the ranks need of it comes to them. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/terminal.h"
+#include "cli/version.h"
+#include "coordinator/dispatch.h"
+#include "coordinator/progress.h"
+#include "coordinator/status_file.h"
+#include "worker/agent.h"
+#include "worker/kernels/kernels.h"
+#include "worker/trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- options ---------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct RunOptions {
+    const char *dir, *kernels, *models, *rerun;
+    TextList overrides;
+    int64_t workers, retries, max_failures, limit;
+    double models_limit_gib, time_limit_s;
+    bool quiet, json;
+} RunOptions;
+
+static const char details[] =
+    "Without mpirun the program is one rank with as many workers as the affinity mask has cores. Under mpirun the "
+    "ranks\n"
+    "of a node share its cores. Running the same job on the same folder again does only what is missing.\n\n"
+    "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or data, 74 a file "
+    "or\n"
+    "MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
+
+/* --- one run ---------------------------------------------------------------------------------------------------------
+ */
+
+/* What rank 0 tells the others before they start. */
+typedef struct Setup {
+    Status status; /* not OK: rank 0 could not start */
+    int32_t workers;
+    char kernels[32];
+} Setup;
+
+typedef struct Run {
+    RunOptions options;
+    int argc;
+    char **argv;
+    Terminal terminal;
+    Channel *channel;
+    Nursery *nursery;
+    Agent *agent;
+    int signals; /* signalfd */
+    /* rank 0 only */
+    Job *job;
+    Roster roster;
+    Journal *journal;
+    Schedule *schedule;
+    Dispatch *dispatch;
+    char dir[4096];
+    int64_t started_unix_ms;
+    double last_status_s, last_live_s;
+    ProgressPace pace;
+} Run;
+
+static double monotonic_s(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void notice(void *context, const char *text) {
+    terminal_say(&((Run *)context)->terminal, text);
+}
+
+static Status block_signals(Run *run, Error *err) {
+    sigset_t drain;
+    sigemptyset(&drain);
+    sigaddset(&drain, SIGINT);
+    sigaddset(&drain, SIGTERM);
+    sigaddset(&drain, SIGHUP);
+    sigaddset(&drain, SIGUSR1);
+    run->signals = -1;
+    if (sigprocmask(SIG_BLOCK, &drain, NULL) == 0) run->signals = signalfd(-1, &drain, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (run->signals < 0) return error_set(err, STATUS_IO, "cannot watch signals: %s", strerror(errno));
+    return STATUS_OK;
+}
+
+/* Rank 0 decides for all what a signal means; on other ranks it is taken and left to rank 0, which got it as well. */
+static Status take_signals(Run *run, bool *moved, Error *err) {
+    struct signalfd_siginfo info;
+    while (read(run->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        *moved = true;
+        if (run->dispatch == NULL || dispatch_stopping(run->dispatch)) continue;
+        char text[128];
+        snprintf(text, sizeof text, "%s: stopping; the same command goes on from here", strsignal((int)info.ssi_signo));
+        terminal_say(&run->terminal, text);
+        Status status = dispatch_stop(run->dispatch, "interrupted", err);
+        if (status != STATUS_OK) return status;
+    }
+    return STATUS_OK;
+}
+
+/* --- rank 0: from the job file to a dispatch -------------------------------------------------------------------------
+ */
+
+static Status make_dir(const char *path, Error *err) {
+    char part[4096];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *at = part + 1;; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char separator = *at;
+        *at = '\0';
+        if (mkdir(part, 0777) < 0 && errno != EEXIST)
+            return error_set(err, STATUS_IO, "cannot make the folder %s: %s", part, strerror(errno));
+        if (separator == '\0') return STATUS_OK;
+        *at = separator;
+    }
+}
+
+static Status write_job_files(const Run *run, Error *err) {
+    char path[sizeof run->dir + 32];
+    char *resolved = job_resolved(run->job);
+    if (resolved == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    snprintf(path, sizeof path, "%s/job.yaml", run->dir);
+    Status status = journal_replace_file(path, job_text(run->job), err);
+    snprintf(path, sizeof path, "%s/job.resolved.yaml", run->dir);
+    if (status == STATUS_OK) status = journal_replace_file(path, resolved, err);
+    free(resolved);
+    return status;
+}
+
+/* NAME=value lines of the batch system's variables that identify a job. */
+static void describe_scheduler(char *text, size_t size) {
+    static const char *const names[] = {"SLURM_JOB_ID",        "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID",
+                                        "SLURM_RESTART_COUNT", "PBS_JOBID",          "LSB_JOBID"};
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = getenv(names[i]);
+        if (value != NULL && used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s=%s\n", names[i], value);
+    }
+}
+
+static char *join_command_line(int argc, char **argv) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL) return NULL;
+    fputs("palinode", out);
+    for (int i = 0; i < argc; i++)
+        fprintf(out, " %s", argv[i]);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static Status open_journal(Run *run, Error *err) {
+    char scheduler[512], warning[2048] = "";
+    char *command = join_command_line(run->argc, run->argv), *ranks = roster_describe(&run->roster);
+    const Hello *here = &run->roster.ranks[0];
+    describe_scheduler(scheduler, sizeof scheduler);
+    Record header = {.kind = RECORD_HEADER,
+                     .of.header = {.schema = SCHEMA_VERSION,
+                                   .content = "records",
+                                   .version = PALINODE_VERSION,
+                                   .commit = PALINODE_COMMIT,
+                                   .build = PALINODE_BUILD,
+                                   .mpi = (char *)channel_library(run->channel),
+                                   .blas = here->fingerprint,
+                                   .cpu = here->cpu,
+                                   .host = here->host,
+                                   .rank_hosts = ranks,
+                                   .scheduler = scheduler,
+                                   .command_line = command,
+                                   .job_name = (char *)job_name(run->job),
+                                   .job_text = (char *)job_text(run->job),
+                                   .n_ranks = run->roster.n_ranks,
+                                   .n_workers = run->roster.n_workers,
+                                   .started_unix_ms = run->started_unix_ms}};
+    Status status = command != NULL && ranks != NULL
+                        ? journal_open(run->dir, &header, (uint64_t)(run->options.models_limit_gib * 0x1p30),
+                                       &run->journal, warning, sizeof warning, err)
+                        : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (warning[0] != '\0') terminal_say(&run->terminal, warning);
+    free(command);
+    free(ranks);
+    return status;
+}
+
+/* "24 trainings: 7 done before, 17 to do with 2 workers on 1 rank; results in DIR" */
+static void announce(Run *run) {
+    const ScheduleTotals *totals = schedule_totals(run->schedule);
+    char text[sizeof run->dir + 256], extra[128] = "";
+    uint64_t before = totals->trainings_done + totals->trainings_diverged;
+    if (totals->to_evaluate > 0)
+        snprintf(extra, sizeof extra, ", %llu kept model%s to evaluate", (unsigned long long)totals->to_evaluate,
+                 totals->to_evaluate == 1 ? "" : "s");
+    snprintf(text, sizeof text,
+             "%s: %llu trainings, %llu done before, %llu to train%s, on %d rank%s with %d worker%s; results in %s",
+             job_name(run->job), (unsigned long long)totals->trainings, (unsigned long long)before,
+             (unsigned long long)totals->to_train, extra, run->roster.n_ranks, run->roster.n_ranks == 1 ? "" : "s",
+             run->roster.n_workers, run->roster.n_workers == 1 ? "" : "s", run->dir);
+    if (!run->options.quiet) terminal_say(&run->terminal, text);
+    int odd = roster_odd_rank(&run->roster);
+    if (odd < 0) return;
+    snprintf(text, sizeof text,
+             "rank %d on %s computes with '%s', rank 0 with '%s': results need not agree to the bit (--kernels pins "
+             "one path for all)",
+             odd, run->roster.ranks[odd].host, run->roster.ranks[odd].fingerprint, run->roster.ranks[0].fingerprint);
+    terminal_say(&run->terminal, text);
+}
+
+static Status start_coordinator(Run *run, Error *err) {
+    const RunOptions *options = &run->options;
+    ScheduleOptions plan = {.retries = (int)options->retries,
+                            .rerun = strcmp(options->rerun, "all") == 0      ? RERUN_ALL
+                                     : strcmp(options->rerun, "failed") == 0 ? RERUN_FAILED
+                                                                             : RERUN_MISSING,
+                            .limit = (uint64_t)options->limit,
+                            .keep_models = strcmp(options->models, "keep") == 0,
+                            .kernels = options->kernels};
+    DispatchOptions dispatching = {.max_failures = options->max_failures};
+    Status status = roster_collect(run->channel, &run->roster, err);
+    if (status == STATUS_OK) status = make_dir(run->dir, err);
+    if (status == STATUS_OK) status = open_journal(run, err);
+    if (status == STATUS_OK) status = write_job_files(run, err);
+    if (status == STATUS_OK) status = schedule_create(run->job, run->journal, &plan, &run->schedule, err);
+    if (status == STATUS_OK)
+        status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, &dispatching, notice, run,
+                                 &run->dispatch, err);
+    if (status == STATUS_OK) announce(run);
+    return status;
+}
+
+/* --- the loop --------------------------------------------------------------------------------------------------------
+ */
+
+static Status show(Run *run, double now_s, bool last, Error *err) {
+    static const double LIVE_PERIOD_S = 0.2, STATUS_PERIOD_S = 2;
+    RunView view;
+    char text[512];
+    if (!last && now_s - run->last_live_s < LIVE_PERIOD_S) return STATUS_OK;
+    run->last_live_s = now_s;
+    dispatch_view(run->dispatch, now_s, &view);
+    if (run->terminal.live) {
+        progress_live(&view, run->terminal.columns - 1, text, sizeof text);
+        terminal_live(&run->terminal, text);
+    } else if (!run->options.quiet && progress_due(&run->pace, &view, now_s)) {
+        progress_plain(&view, text, sizeof text);
+        terminal_say(&run->terminal, text);
+    }
+    if (!last && now_s - run->last_status_s < STATUS_PERIOD_S) return STATUS_OK;
+    run->last_status_s = now_s;
+    return status_file_write(run->dir, journal_segment(run->journal), &view, run->started_unix_ms,
+                             last ? (int)dispatch_result(run->dispatch) : -1, err);
+}
+
+/* Until the coordinator has said stop and no child is left. A rank that has nothing to do sleeps, at first for
+ * microseconds, then up to 5 ms at a time (under 1 % of a core); a child that speaks wakes it at once. */
+static Status loop(Run *run, Error *err) {
+    const long SHORTEST_NS = 20000, LONGEST_NS = 5000000;
+    long pause_ns = SHORTEST_NS;
+    Status status = STATUS_OK;
+    while (status == STATUS_OK && !agent_finished(run->agent)) {
+        bool moved = false;
+        double now_s = monotonic_s();
+        status = take_signals(run, &moved, err);
+        if (status == STATUS_OK && run->dispatch != NULL) status = dispatch_step(run->dispatch, now_s, &moved, err);
+        if (status == STATUS_OK) status = agent_step(run->agent, &moved, err);
+        if (status == STATUS_OK && run->dispatch != NULL) status = show(run, now_s, false, err);
+        if (status == STATUS_OK && !moved) agent_wait(run->agent, pause_ns);
+        pause_ns = moved ? SHORTEST_NS : pause_ns * 2 < LONGEST_NS ? pause_ns * 2 : LONGEST_NS;
+    }
+    return status;
+}
+
+/* The last words of a run: end record, status file, a line for the user. */
+static Status finish(Run *run, Error *err) {
+    bool moved;
+    Record end = {.kind = RECORD_END};
+    Status status = dispatch_step(run->dispatch, monotonic_s(), &moved, err);
+    dispatch_end_record(run->dispatch, &end.of.end);
+    if (status == STATUS_OK) status = show(run, monotonic_s(), true, err);
+    Status closed = journal_close(run->journal, status == STATUS_OK ? &end : NULL, err);
+    run->journal = NULL;
+    terminal_clear(&run->terminal);
+    if (status == STATUS_OK) status = closed;
+    if (status != STATUS_OK) return status;
+    RunView view;
+    char text[sizeof run->dir + 256], so_far[DURATION_BYTES];
+    dispatch_view(run->dispatch, monotonic_s(), &view);
+    snprintf(text, sizeof text,
+             "%s after %s: %llu of %llu trainings done, %llu diverged, %llu failed; palinode analyze %s shows them",
+             view.stop_reason, progress_duration(view.elapsed_s, so_far, sizeof so_far),
+             (unsigned long long)view.trainings_done, (unsigned long long)view.trainings,
+             (unsigned long long)view.trainings_diverged, (unsigned long long)view.trainings_failed, run->dir);
+    if (!run->options.quiet) terminal_say(&run->terminal, text);
+    if (run->options.json)
+        printf("{\"exit_code\": %d, \"reason\": \"%s\", \"trainings\": %llu, \"done\": %llu, \"diverged\": %llu, "
+               "\"failed\": %llu, \"trained\": %llu, \"elapsed_s\": %.3f}\n",
+               (int)dispatch_result(run->dispatch), view.stop_reason, (unsigned long long)view.trainings,
+               (unsigned long long)view.trainings_done, (unsigned long long)view.trainings_diverged,
+               (unsigned long long)view.trainings_failed, (unsigned long long)view.work_done, view.elapsed_s);
+    return STATUS_OK;
+}
+
+/* --- start and end ---------------------------------------------------------------------------------------------------
+ */
+
+/* Rank 0 reads the job and tells all ranks how to start; every rank gets the same Setup. */
+static Status agree(Run *run, const char *path, Setup *setup, Error *err) {
+    *setup = (Setup){.status = STATUS_OK, .workers = (int32_t)run->options.workers};
+    if (channel_rank(run->channel) == 0) {
+        const Kernels *unused;
+        setup->status = job_read(path, run->options.overrides.items, run->options.overrides.count, &run->job, err);
+        if (setup->status == STATUS_OK) setup->status = kernels_select(run->options.kernels, &unused, err);
+        if (setup->status == STATUS_OK)
+            snprintf(run->dir, sizeof run->dir, "%s%s", run->options.dir != NULL ? "" : "results/",
+                     run->options.dir != NULL ? run->options.dir : job_name(run->job));
+        snprintf(setup->kernels, sizeof setup->kernels, "%s", run->options.kernels);
+    }
+    Error broadcast_error;
+    Status status = channel_broadcast(run->channel, setup, sizeof *setup, &broadcast_error);
+    if (status != STATUS_OK) *err = broadcast_error;
+    return status;
+}
+
+static Status choose_workers(Run *run, const Setup *setup, int *workers, Error *err) {
+    int cores, sharing;
+    Status status = agent_default_workers(run->channel, workers, &cores, &sharing, err);
+    if (status != STATUS_OK || setup->workers == 0) return status;
+    if (setup->workers * sharing > cores) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "rank %d: %d workers on each of %d rank%s share %d core%s: more than the cores can run at once",
+                 channel_rank(run->channel), setup->workers, sharing, sharing == 1 ? "" : "s", cores,
+                 cores == 1 ? "" : "s");
+        terminal_say(&run->terminal, text);
+    }
+    *workers = setup->workers;
+    return STATUS_OK;
+}
+
+static Status run_all(Run *run, const char *path, Status *result, Error *err) {
+    Setup setup;
+    int workers;
+    Status status = nursery_start(trial_main, NULL, &run->nursery, err);
+    if (status == STATUS_OK) status = channel_open(&run->channel, err);
+    if (status == STATUS_OK) status = block_signals(run, err);
+    if (status == STATUS_OK) status = agree(run, path, &setup, err);
+    if (status != STATUS_OK) return status;
+    *result = channel_rank(run->channel) == 0 ? setup.status : STATUS_OK;
+    if (setup.status != STATUS_OK) { /* rank 0 says why */
+        if (channel_rank(run->channel) == 0) report_error(setup.status, err);
+        return STATUS_OK;
+    }
+    status = choose_workers(run, &setup, &workers, err);
+    if (status == STATUS_OK)
+        status = agent_create(run->channel, run->nursery, workers, setup.kernels, &run->agent, err);
+    if (status == STATUS_OK && channel_rank(run->channel) == 0) status = start_coordinator(run, err);
+    if (status == STATUS_OK) status = loop(run, err);
+    if (status == STATUS_OK && run->dispatch != NULL) status = finish(run, err);
+    if (status == STATUS_OK && run->dispatch != NULL) *result = dispatch_result(run->dispatch);
+    return status;
+}
+
+int command_run(int argc, char **argv) {
+    Run run = {.options = {.kernels = "",
+                           .models = "keep",
+                           .rerun = "missing",
+                           .retries = 1,
+                           .max_failures = -1,
+                           .models_limit_gib = 16},
+               .argc = argc,
+               .argv = argv,
+               .signals = -1};
+    RunOptions *options = &run.options;
+    const Option table[] = {
+        {.name = "output",
+         .letter = 'o',
+         .type = OPTION_TEXT,
+         .value = &options->dir,
+         .argument = "DIR",
+         .summary = "folder of the results (default results/<job name>); an earlier run's is gone on with"},
+        {.name = "set",
+         .type = OPTION_LIST,
+         .value = &options->overrides,
+         .argument = "KEY=VALUES",
+         .summary = "override a setting of the job file, e.g. --set model.n_layer=2,4 (repeatable)"},
+        {.name = "workers-per-rank",
+         .type = OPTION_INTEGER,
+         .value = &options->workers,
+         .argument = "K",
+         .minimum = 1,
+         .maximum = 1024,
+         .environment = "PALINODE_WORKERS_PER_RANK",
+         .summary = "trainings at a time on each rank (default: this rank's share of the cores it may use)"},
+        {.name = "rerun",
+         .type = OPTION_TEXT,
+         .value = &options->rerun,
+         .argument = "WHAT",
+         .choices = "missing|failed|all",
+         .environment = "PALINODE_RERUN",
+         .summary = "besides what is missing, do again what failed, or all (default missing)"},
+        {.name = "retries",
+         .type = OPTION_INTEGER,
+         .value = &options->retries,
+         .argument = "N",
+         .minimum = 0,
+         .maximum = 100,
+         .environment = "PALINODE_RETRIES",
+         .summary = "further attempts for work whose process died (default 1)"},
+        {.name = "max-failures",
+         .type = OPTION_INTEGER,
+         .value = &options->max_failures,
+         .argument = "N",
+         .minimum = 0,
+         .maximum = 1e9,
+         .environment = "PALINODE_MAX_FAILURES",
+         .summary = "stop with exit code 76 when more than N pieces of work have failed for good (default: never)"},
+        {.name = "limit",
+         .type = OPTION_INTEGER,
+         .value = &options->limit,
+         .argument = "N",
+         .minimum = 1,
+         .maximum = 1e15,
+         .environment = "PALINODE_LIMIT",
+         .summary = "train at most N models in this run"},
+        {.name = "models",
+         .type = OPTION_TEXT,
+         .value = &options->models,
+         .argument = "WHAT",
+         .choices = "keep|discard",
+         .environment = "PALINODE_MODELS",
+         .summary = "keep trained parameters, so that a job extended by critics trains nothing (default keep)"},
+        {.name = "models-limit",
+         .type = OPTION_REAL,
+         .value = &options->models_limit_gib,
+         .argument = "GIB",
+         .minimum = 0,
+         .maximum = 1e6,
+         .environment = "PALINODE_MODELS_LIMIT",
+         .summary = "keep at most this many GiB of parameters in the folder (default 16)"},
+        {.name = "kernels",
+         .type = OPTION_TEXT,
+         .value = &options->kernels,
+         .argument = "PATH",
+         .environment = "PALINODE_KERNELS",
+         .summary = "pin the numeric path on all ranks: reference, portable, avx2, avx512 (default: the best)"},
+        {.name = "quiet",
+         .letter = 'q',
+         .type = OPTION_FLAG,
+         .value = &options->quiet,
+         .summary = "no progress; errors still appear"},
+        {.name = "json",
+         .type = OPTION_FLAG,
+         .value = &options->json,
+         .summary = "a summary of the run as one JSON value on stdout"},
+    };
+    const Command command = {.name = "run",
+                             .usage = "JOB.yaml [-o DIR] [options]",
+                             .summary = "train and evaluate the grid of a job file",
+                             .details = details,
+                             .options = table,
+                             .n_options = sizeof table / sizeof table[0],
+                             .min_operands = 1,
+                             .max_operands = 1};
+    const char **operands;
+    int n_operands, exit_code;
+    if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
+
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    run.started_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    run.terminal = terminal_open(options->quiet);
+    Error err = {{0}};
+    Status result = STATUS_OK;
+    Status status = run_all(&run, operands[0], &result, &err);
+    if (status != STATUS_OK) { /* this rank cannot go on: mpirun then ends the others */
+        terminal_clear(&run.terminal);
+        journal_close(run.journal, NULL, NULL);
+        nursery_stop(run.nursery);
+        report_error(status, &err);
+        _exit((int)status);
+    }
+    dispatch_free(run.dispatch);
+    schedule_free(run.schedule);
+    agent_free(run.agent);
+    nursery_stop(run.nursery);
+    roster_free(&run.roster);
+    job_free(run.job);
+    if (run.signals >= 0) close(run.signals);
+    status = channel_close(run.channel, &err);
+    if (status != STATUS_OK && result == STATUS_OK) result = report_error(status, &err);
+    free((void *)options->overrides.items);
+    free((void *)operands);
+    return (int)result;
+}
