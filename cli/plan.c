@@ -1,0 +1,230 @@
+/* palinode plan: what a job would do and what it would cost, without doing it. The rate of this machine is measured by
+ * a few prompts through the job's first model, unless --rate gives it. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "coordinator/progress.h"
+#include "coordinator/schedule.h"
+#include "proto/wire/cost.h"
+#include "worker/train/train.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+typedef struct PlanOptions {
+    const char *dir, *models;
+    TextList overrides;
+    int64_t ranks, workers;
+    double walltime_s, rate_gflops;
+    bool json;
+} PlanOptions;
+
+typedef struct Estimate {
+    double rate;                     /* FLOP/s of one worker */
+    double core_s, makespan_s, jobs; /* jobs: NaN without --walltime */
+} Estimate;
+
+/* Step times of a calibration. */
+typedef struct Stopwatch {
+    double last_s, shortest_s;
+} Stopwatch;
+
+static double monotonic_s(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void note_step(void *context, int64_t step, double loss) {
+    Stopwatch *watch = context;
+    double now_s = monotonic_s();
+    if (step > 1) watch->shortest_s = fmin(watch->shortest_s, now_s - watch->last_s);
+    watch->last_s = now_s;
+}
+
+/* FLOP/s of one worker on this machine for the job's first model: the best of three steps of 16 prompts. */
+static Status measure_rate(const Job *job, double *rate, Error *err) {
+    TrainingSpec spec;
+    uint64_t point = 0;
+    while (point < job_grid_points(job) && !job_training(job, point, &spec))
+        point++;
+    *rate = NAN;
+    if (point == job_grid_points(job)) return STATUS_OK;
+    spec.train.steps = 4;
+    spec.train.batch_size = 16;
+    spec.train.gradient_shards = 1;
+    spec.train.warmup_steps = 0;
+    Shape shape = shape_of(&spec.model, &spec.task);
+    float *parameters = malloc(tensors_parameters(&shape) * sizeof *parameters);
+    if (parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    const Kernels *kernels;
+    TrainResult result = {0};
+    Stopwatch watch = {.shortest_s = INFINITY};
+    tensors_init(&shape, spec.seed, parameters);
+    Status status = kernels_select(NULL, &kernels, err);
+    if (status == STATUS_OK) status = train(&spec, kernels, NULL, parameters, note_step, &watch, &result, err);
+    if (status == STATUS_OK) *rate = cost_step_flops(&spec) / watch.shortest_s;
+    train_result_free(&result);
+    free(parameters);
+    return status;
+}
+
+static Estimate estimate(const ScheduleTotals *totals, const PlanOptions *options, double rate) {
+    Estimate cost = {.rate = rate, .core_s = totals->flops / rate, .jobs = NAN};
+    double workers = (double)(options->ranks * options->workers);
+    cost.makespan_s = fmax(totals->longest_flops, totals->flops / workers) / rate;
+    if (options->walltime_s > 0) cost.jobs = ceil(cost.makespan_s / options->walltime_s);
+    return cost;
+}
+
+static void print_text(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost) {
+    char time[DURATION_BYTES], longest[DURATION_BYTES];
+    unsigned long long workers = (unsigned long long)(options->ranks * options->workers);
+    printf("job            %s\n", job_name(job));
+    printf("trainings      %llu, of them %llu done, %llu diverged, %llu failed before\n",
+           (unsigned long long)totals->trainings, (unsigned long long)totals->trainings_done,
+           (unsigned long long)totals->trainings_diverged, (unsigned long long)totals->trainings_failed);
+    printf("cells          %llu (%d critics a training), of them %llu done\n", (unsigned long long)totals->cells,
+           job_critics(job), (unsigned long long)totals->cells_done);
+    printf("to do          %llu to train, %llu kept models to evaluate, baselines of %llu (task, seed) pairs\n",
+           (unsigned long long)totals->to_train, (unsigned long long)totals->to_evaluate,
+           (unsigned long long)totals->baseline_sets);
+    if (totals->to_retrain > 0)
+        printf("               %llu of them are trained again: their models were not kept\n",
+               (unsigned long long)totals->to_retrain);
+    printf("work           %.4g PFLOP nominal; the largest piece %.4g PFLOP\n", totals->flops / 1e15,
+           totals->longest_flops / 1e15);
+    if (isfinite(cost->rate) && totals->flops > 0) {
+        printf("rate           %.3g GFLOP/s a worker%s\n", cost->rate / 1e9,
+               options->rate_gflops > 0 ? "" : " (measured here)");
+        printf("core-hours     %.3g\n", cost->core_s / 3600);
+        printf("makespan       %s with %llu worker%s; the longest piece alone takes %s\n",
+               progress_duration(cost->makespan_s, time, sizeof time), workers, workers == 1 ? "" : "s",
+               progress_duration(totals->longest_flops / cost->rate, longest, sizeof longest));
+        if (isfinite(cost->jobs))
+            printf("batch jobs     %.0f of %s walltime\n", cost->jobs,
+                   progress_duration(options->walltime_s, time, sizeof time));
+    }
+    printf("files          job.yaml, job.resolved.yaml and, for each run, records-*.tfrecord, status-*.json%s\n",
+           totals->models_bytes > 0 ? ", models-*.tfrecord" : "");
+    if (totals->models_bytes > 0)
+        printf("kept models    %.3g GB (--models discard keeps none; new critics then train again)\n",
+               (double)totals->models_bytes / 1e9);
+}
+
+static json_t *real_or_null(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static void print_json(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost) {
+    json_t *root = json_pack(
+        "{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, s:I}",
+        "job", job_name(job), "trainings", "total", (json_int_t)totals->trainings, "done",
+        (json_int_t)totals->trainings_done, "diverged", (json_int_t)totals->trainings_diverged, "failed",
+        (json_int_t)totals->trainings_failed, "cells", "total", (json_int_t)totals->cells, "done",
+        (json_int_t)totals->cells_done, "to_train", (json_int_t)totals->to_train, "to_retrain",
+        (json_int_t)totals->to_retrain, "to_evaluate", (json_int_t)totals->to_evaluate, "baseline_sets",
+        (json_int_t)totals->baseline_sets, "flops", totals->flops, "longest_flops", totals->longest_flops,
+        "rate_gflops", real_or_null(cost->rate / 1e9), "core_hours", real_or_null(cost->core_s / 3600), "workers",
+        (json_int_t)(options->ranks * options->workers), "makespan_s", real_or_null(cost->makespan_s), "batch_jobs",
+        real_or_null(cost->jobs), "models_bytes", (json_int_t)totals->models_bytes);
+    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    json_decref(root);
+}
+
+static Status plan(const char *path, const PlanOptions *options, Error *err) {
+    Job *job = NULL;
+    Journal *journal = NULL;
+    Schedule *schedule = NULL;
+    char dir[4096], warning[2048] = "";
+    ScheduleOptions scheduling = {.keep_models = options->models[0] == 'k', .kernels = ""};
+    double rate = options->rate_gflops * 1e9;
+    Status status = job_read(path, options->overrides.items, options->overrides.count, &job, err);
+    if (status != STATUS_OK) return status;
+    snprintf(dir, sizeof dir, "%s%s", options->dir != NULL ? "" : "results/",
+             options->dir != NULL ? options->dir : job_name(job));
+    status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
+    if (warning[0] != '\0') fprintf(stderr, "palinode: %s\n", warning);
+    if (status == STATUS_OK) status = schedule_create(job, journal, &scheduling, &schedule, err);
+    if (status == STATUS_OK && !(rate > 0)) status = measure_rate(job, &rate, err);
+    if (status == STATUS_OK) {
+        const ScheduleTotals *totals = schedule_totals(schedule);
+        Estimate cost = estimate(totals, options, rate);
+        if (options->json)
+            print_json(job, totals, options, &cost);
+        else
+            print_text(job, totals, options, &cost);
+    }
+    schedule_free(schedule);
+    journal_close(journal, NULL, NULL);
+    job_free(job);
+    return status;
+}
+
+int command_plan(int argc, char **argv) {
+    PlanOptions options = {.models = "keep", .ranks = 1, .workers = 1};
+    const Option table[] = {
+        {.name = "output",
+         .letter = 'o',
+         .type = OPTION_TEXT,
+         .value = &options.dir,
+         .argument = "DIR",
+         .summary = "folder whose results count as done (default results/<job name>)"},
+        {.name = "set",
+         .type = OPTION_LIST,
+         .value = &options.overrides,
+         .argument = "KEY=VALUES",
+         .summary = "override a setting of the job file (repeatable)"},
+        {.name = "ranks",
+         .type = OPTION_INTEGER,
+         .value = &options.ranks,
+         .argument = "R",
+         .minimum = 1,
+         .maximum = 1e6,
+         .summary = "ranks to predict the makespan for (default 1)"},
+        {.name = "workers-per-rank",
+         .type = OPTION_INTEGER,
+         .value = &options.workers,
+         .argument = "K",
+         .minimum = 1,
+         .maximum = 1024,
+         .summary = "trainings at a time on each rank (default 1)"},
+        {.name = "walltime",
+         .type = OPTION_DURATION,
+         .value = &options.walltime_s,
+         .argument = "TIME",
+         .summary = "walltime of a batch job (2h, HH:MM:SS): how many jobs are needed"},
+        {.name = "rate",
+         .type = OPTION_REAL,
+         .value = &options.rate_gflops,
+         .argument = "GFLOPS",
+         .minimum = 1e-3,
+         .maximum = 1e6,
+         .summary = "GFLOP/s of one worker, e.g. of the cluster's nodes (default: measured here)"},
+        {.name = "models",
+         .type = OPTION_TEXT,
+         .value = &options.models,
+         .argument = "WHAT",
+         .choices = "keep|discard",
+         .summary = "as for run"},
+        {.name = "json", .type = OPTION_FLAG, .value = &options.json, .summary = "one JSON value on stdout"},
+    };
+    const Command command = {.name = "plan",
+                             .usage = "JOB.yaml [-o DIR] [options]",
+                             .summary = "what a job would do, and what it would cost; does no work",
+                             .options = table,
+                             .n_options = sizeof table / sizeof table[0],
+                             .min_operands = 1,
+                             .max_operands = 1};
+    const char **operands;
+    int n_operands, exit_code;
+    if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
+    Error err = {{0}};
+    Status status = plan(operands[0], &options, &err);
+    free((void *)operands);
+    free((void *)options.overrides.items);
+    return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
+}
