@@ -10,6 +10,10 @@
 
 typedef struct Model Model;
 
+/* The number of prompts in one call that trains fastest. It decides the order of sums and so belongs to the numerics:
+ * a training uses this number (or what its job leaves of a shard), whatever the machine. */
+int model_best_micro_batch(const Shape *shape);
+
 /* micro_batch: most prompts in one call. training: also room for the backward pass. */
 Status model_create(const Shape *shape, const Kernels *kernels, int micro_batch, bool training, Model **out,
                     Error *err);

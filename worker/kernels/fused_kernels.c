@@ -1,0 +1,171 @@
+/* The tuned row-wise kernels, compiled once per instruction set with KERNELS_PATH defined as its name.
+ *
+ * Each passes over its data once or twice with vectors; sums over many rows are made in double, a column at a time.
+ * What each computes is said in kernels.h; this file must not call a function compiled for another path. */
+#include "worker/kernels/matmul.h"
+#include "worker/kernels/paths.h"
+#include "worker/kernels/vector.h"
+
+#include <math.h>
+
+static void add_bias(int rows, int columns, const float *x, const float *bias, const float *residual, float *out) {
+    for (int row = 0; row < rows; row++) {
+        size_t start = (size_t)row * columns;
+        for (int c = 0; c < columns; c += LANES) {
+            int left = columns - c;
+            Vector sum = vector_load_first(x + start + c, left) + vector_load_first(bias + c, left);
+            if (residual) sum += vector_load_first(residual + start + c, left);
+            vector_store_first(out + start + c, left, sum);
+        }
+    }
+}
+
+static void column_sums(int rows, int columns, const float *x, float *sums) {
+    for (int c = 0; c < columns; c += LANES) {
+        HalfDoubles even[2] = {{0}}, odd[2] = {{0}}; /* two chains of additions run at once */
+        int left = columns - c, row = 0;
+        for (; row + 1 < rows; row += 2) {
+            vector_accumulate(even, vector_load_first(x + (size_t)row * columns + c, left));
+            vector_accumulate(odd, vector_load_first(x + (size_t)(row + 1) * columns + c, left));
+        }
+        if (row < rows) vector_accumulate(even, vector_load_first(x + (size_t)row * columns + c, left));
+        even[0] += odd[0];
+        even[1] += odd[1];
+        vector_add_sums(sums + c, left, even);
+    }
+}
+
+static void layer_norm_again(int rows, int columns, const float *x, const float *stats, const float *gain,
+                             const float *bias, float *y) {
+    for (int row = 0; row < rows; row++) {
+        size_t start = (size_t)row * columns;
+        Vector mean = vector_all(stats[2 * row]), rstd = vector_all(stats[2 * row + 1]);
+        for (int c = 0; c < columns; c += LANES) {
+            int left = columns - c;
+            Vector normed = (vector_load_first(x + start + c, left) - mean) * rstd;
+            vector_store_first(y + start + c, left,
+                               normed * vector_load_first(gain + c, left) + vector_load_first(bias + c, left));
+        }
+    }
+}
+
+static void layer_norm_forward(int rows, int columns, const float *x, const float *gain, const float *bias, float *y,
+                               float *stats) {
+    for (int row = 0; row < rows; row++) {
+        const float *in = x + (size_t)row * columns;
+        Vector sum = {0}, squares = {0};
+        for (int c = 0; c < columns; c += LANES)
+            sum += vector_load_first(in + c, columns - c);
+        float mean = vector_sum(sum) / (float)columns;
+        for (int c = 0; c < columns; c += LANES) {
+            Vector centred = vector_keep_first(vector_load_first(in + c, columns - c) - mean, columns - c);
+            squares += centred * centred;
+        }
+        stats[2 * row] = mean;
+        stats[2 * row + 1] = 1.0f / sqrtf(vector_sum(squares) / (float)columns + 1e-5f);
+    }
+    layer_norm_again(rows, columns, x, stats, gain, bias, y);
+}
+
+/* The part of layer_norm_backward that sums over rows. */
+static void layer_norm_backward_gain(int rows, int columns, const float *dy, const float *x, const float *stats,
+                                     float *dgain) {
+    for (int c = 0; c < columns; c += LANES) {
+        HalfDoubles sums[2] = {{0}};
+        int left = columns - c;
+        for (int row = 0; row < rows; row++) {
+            size_t place = (size_t)row * columns + c;
+            Vector normed = (vector_load_first(x + place, left) - stats[2 * row]) * stats[2 * row + 1];
+            vector_accumulate(sums, normed * vector_load_first(dy + place, left));
+        }
+        vector_add_sums(dgain + c, left, sums);
+    }
+}
+
+static void layer_norm_backward(int rows, int columns, const float *dy, const float *x, const float *stats,
+                                const float *gain, float *dx, float *dgain, float *dbias) {
+    for (int row = 0; row < rows; row++) {
+        size_t start = (size_t)row * columns;
+        float mean = stats[2 * row], rstd = stats[2 * row + 1];
+        Vector sum = {0}, product = {0};
+        for (int c = 0; c < columns; c += LANES) {
+            int left = columns - c;
+            Vector g = vector_load_first(dy + start + c, left) * vector_load_first(gain + c, left);
+            sum += g;
+            product += g * ((vector_load_first(x + start + c, left) - mean) * rstd);
+        }
+        float g_mean = vector_sum(sum) / (float)columns, g_product = vector_sum(product) / (float)columns;
+        for (int c = 0; c < columns; c += LANES) {
+            int left = columns - c;
+            Vector g = vector_load_first(dy + start + c, left) * vector_load_first(gain + c, left);
+            Vector normed = (vector_load_first(x + start + c, left) - mean) * rstd;
+            Vector d = vector_load_first(dx + start + c, left) + (g - g_mean - normed * g_product) * rstd;
+            vector_store_first(dx + start + c, left, d);
+        }
+    }
+    layer_norm_backward_gain(rows, columns, dy, x, stats, dgain);
+    column_sums(rows, columns, dy, dbias);
+}
+
+/* The logistic function of 2 u, u = sqrt(2 / pi) (x + 0.044715 x^3): gelu_new(x) is x times it. */
+VECTOR_INLINE Vector gelu_gate(Vector x) {
+    const float minus_twice = -1.5957691216f; /* -2 sqrt(2 / pi) */
+    Vector exponent = x * (x * x * (0.044715f * minus_twice) + minus_twice);
+    return 1.0f / (1.0f + vector_exp(exponent));
+}
+
+static void bias_gelu_forward(int rows, int columns, const float *bias, float *x, float *y) {
+    for (int row = 0; row < rows; row++) {
+        size_t start = (size_t)row * columns;
+        for (int c = 0; c < columns; c += LANES) {
+            int left = columns - c;
+            Vector sum = vector_load_first(x + start + c, left) + vector_load_first(bias + c, left);
+            vector_store_first(x + start + c, left, sum);
+            vector_store_first(y + start + c, left, sum * gelu_gate(sum));
+        }
+    }
+}
+
+static void gelu_backward(size_t count, const float *x, float *y, float *dy) {
+    const float twice = 1.5957691216f; /* 2 sqrt(2 / pi) */
+    for (size_t i = 0; i < count; i += LANES) {
+        int left = count - i < LANES ? (int)(count - i) : LANES;
+        Vector in = vector_load_first(x + i, left);
+        Vector gate = gelu_gate(in), out = in * gate;
+        Vector slope = in * in * (3.0f * 0.044715f * twice) + twice; /* 2 du/dx */
+        Vector derivative = gate + out * (1.0f - gate) * slope;
+        vector_store_first(y + i, left, out);
+        vector_store_first(dy + i, left, vector_load_first(dy + i, left) * derivative);
+    }
+}
+
+static void adam(size_t count, int64_t step, double rate, const float *gradient, float *m, float *v,
+                 float *parameters) {
+    float rate_now = (float)(rate / (1.0 - pow(0.9, (double)step)));
+    float root_correction = (float)(1.0 / sqrt(1.0 - pow(0.999, (double)step)));
+    for (size_t i = 0; i < count; i += LANES) {
+        int left = count - i < LANES ? (int)(count - i) : LANES;
+        Vector g = vector_load_first(gradient + i, left);
+        Vector mean = vector_load_first(m + i, left) * 0.9f + g * 0.1f;
+        Vector square = vector_load_first(v + i, left) * 0.999f + g * g * 0.001f;
+        Vector change = mean / (vector_sqrt(square) * root_correction + 1e-8f) * rate_now;
+        vector_store_first(m + i, left, mean);
+        vector_store_first(v + i, left, square);
+        vector_store_first(parameters + i, left, vector_load_first(parameters + i, left) - change);
+    }
+}
+
+const Kernels PATH_NAME(kernels) = {
+    .name = PATH_TEXT(KERNELS_PATH),
+    .matmul = matmul_openblas,
+    .add_bias = add_bias,
+    .column_sums = column_sums,
+    .layer_norm_forward = layer_norm_forward,
+    .layer_norm_again = layer_norm_again,
+    .layer_norm_backward = layer_norm_backward,
+    .bias_gelu_forward = bias_gelu_forward,
+    .gelu_backward = gelu_backward,
+    .attention_forward = PATH_NAME(attention_forward),
+    .attention_backward = PATH_NAME(attention_backward),
+    .adam = adam,
+};

@@ -1,0 +1,39 @@
+/* The tables of functions that kernels.c chooses from, and the pieces that they are put together from. Private to the
+ * kernels. */
+#ifndef WORKER_KERNELS_PATHS_H
+#define WORKER_KERNELS_PATHS_H
+
+#include "worker/kernels/kernels.h"
+
+extern const Kernels kernels_reference, kernels_portable;
+#if defined(__x86_64__)
+extern const Kernels kernels_avx2, kernels_avx512;
+#endif
+
+/* KERNELS_PATH is the path that a file is compiled for: PATH_NAME(attention_forward) is attention_forward_avx512. */
+#define PATH_JOIN(stem, path)   stem##_##path
+#define PATH_EXPAND(stem, path) PATH_JOIN(stem, path)
+#define PATH_NAME(stem)         PATH_EXPAND(stem, KERNELS_PATH)
+#define PATH_TEXT_OF(path)      #path
+#define PATH_TEXT(path)         PATH_TEXT_OF(path)
+
+#if defined(KERNELS_PATH)
+/* fused_attention.c, as in kernels.h. */
+void PATH_NAME(attention_forward)(const AttentionShape *shape, const float *qkv, float *out, float *weights,
+                                  float *workspace);
+void PATH_NAME(attention_backward)(const AttentionShape *shape, const float *qkv, const float *weights,
+                                   const float *dout, float *dqkv, float *workspace);
+#endif
+
+/* Room that attention needs in any path: rows and columns rounded up to the widest vector. */
+enum { WIDEST_LANES = 16 };
+
+static inline int round_up_to(int value, int unit) {
+    return (value + unit - 1) / unit * unit;
+}
+
+static inline int attention_queries(const AttentionShape *shape) {
+    return (shape->T + shape->query_stride - 1) / shape->query_stride;
+}
+
+#endif
