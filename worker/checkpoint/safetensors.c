@@ -321,12 +321,24 @@ static bool write_content(FILE *stream, const char *header, const SafeTensorOut 
     return written && fflush(stream) == 0 && fsync(fileno(stream)) == 0;
 }
 
-Status safetensors_write(const char *path, const SafeTensorOut *tensors, int n_tensors, const char *const *metadata,
-                         int n_metadata, Error *err) {
+Status safetensors_may_write(const char *path, Error *err) {
     struct stat about;
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
         return error_set(err, STATUS_IO, "%s: cannot write: this is no regular file", path);
+    const char *slash = strrchr(path, '/');
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    if (folder == NULL) return error_set(err, STATUS_NO_MEMORY, "%s: no memory for its folder's name", path);
     Status status = STATUS_OK;
+    if (access(folder, W_OK | X_OK) != 0)
+        status = error_set(err, STATUS_IO, "%s: cannot write into %s: %s", path, folder, strerror(errno));
+    free(folder);
+    return status;
+}
+
+Status safetensors_write(const char *path, const SafeTensorOut *tensors, int n_tensors, const char *const *metadata,
+                         int n_metadata, Error *err) {
+    Status status = safetensors_may_write(path, err);
+    if (status != STATUS_OK) return status;
     char *temporary = NULL;
     FILE *stream = NULL;
     char *header = header_text(tensors, n_tensors, metadata, n_metadata);

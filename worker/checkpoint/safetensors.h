@@ -44,6 +44,8 @@ typedef struct SafeTensorOut {
     const float *data;
 } SafeTensorOut;
 
+/* Whether a file could be written at path: for asking before long work, not after it. */
+Status safetensors_may_write(const char *path, Error *err);
 /* Writes atomically (temporary file in the same folder, fsync, rename). metadata: n_metadata pairs key, value. */
 Status safetensors_write(const char *path, const SafeTensorOut *tensors, int n_tensors, const char *const *metadata,
                          int n_metadata, Error *err);
