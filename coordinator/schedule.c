@@ -179,7 +179,7 @@ static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkIte
         if (!job_training(schedule->job, walk->grid_point, &spec)) {
             walk->grid_point++;
         } else if (!walk->baselines_handled) {
-            bool unseen;
+            bool unseen = false;
             Id set = baseline_id(&spec.task, spec.seed, &any_critic, &evaluation, PREDICTOR_MEAN);
             walk->baselines_handled = true;
             status = id_set_add(&walk->baseline_sets, set, &unseen, err);
