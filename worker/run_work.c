@@ -161,7 +161,7 @@ static Status keep_model(Work *work, const float *parameters, Error *err) {
 
 /* --- evaluation ----------------------------------------------------------------------------------------------- */
 
-static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *evaluation, Model *model,
+static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *evaluation, Model *model, int micro_batch,
                            const float *parameters, Error *err) {
     double start_s = clock_s(CLOCK_MONOTONIC);
     CellRecord *record = &next_record(work, RECORD_CELL)->of.cell;
@@ -170,7 +170,7 @@ static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *eva
                            .critic = order->critic,
                            .prompts = work->item->evaluation.prompts,
                            .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
-    Status status = evaluation_of_model(evaluation, model, MICRO_BATCH, parameters, &record->curves, err);
+    Status status = evaluation_of_model(evaluation, model, micro_batch, parameters, &record->curves, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
     record->wall_s = clock_s(CLOCK_MONOTONIC) - start_s;
     return status;
@@ -200,14 +200,15 @@ static Status measure(Work *work, const float *parameters, Error *err) {
     const WorkItem *item = work->item;
     Evaluation *evaluation = NULL;
     Model *model = NULL;
+    int micro_batch = model_best_micro_batch(&work->shape);
     Status status = evaluation_create(&item->spec.task, item->spec.seed, item->evaluation.prompts, &evaluation, err);
     if (status == STATUS_OK && parameters != NULL)
-        status = model_create(&work->shape, work->kernels, MICRO_BATCH, false, &model, err);
+        status = model_create(&work->shape, work->kernels, micro_batch, false, &model, err);
     for (int k = 0; k < item->n_orders && status == STATUS_OK; k++) {
         const CriticOrder *order = &item->orders[k];
         assert((order->predictor == PREDICTOR_MODEL) == (parameters != NULL));
         if (order->predictor == PREDICTOR_MODEL)
-            status = measure_cell(work, order, evaluation, model, parameters, err);
+            status = measure_cell(work, order, evaluation, model, micro_batch, parameters, err);
         else
             status = measure_baseline(work, order, evaluation, err);
         work->teller.progress.flops_done += order_flops(item, &work->shape, order);

@@ -26,13 +26,13 @@ typedef struct Training {
     const TrainingSpec *spec;
     const Kernels *kernels;
     const Prompts *fixed;
-    int batch, shards;
+    int batch, shards, micro_batch;
     size_t n_parameters;
     float *parameters;
     Model *model;
     Arena arena;
     Prompts drawn;       /* one micro-batch of fresh prompts */
-    float *pred, *dpred; /* (MICRO_BATCH, N, d) */
+    float *pred, *dpred; /* (micro_batch, N, d) */
     float *m, *v;        /* Adam's moments */
     ShardSums sums;
 } Training;
@@ -51,9 +51,9 @@ static int minimum(int a, int b) {
 
 static void take_pieces(Training *training) {
     const TaskSettings *task = &training->spec->task;
-    size_t vectors = (size_t)MICRO_BATCH * (size_t)task->n_points * (size_t)task->n_dims;
+    size_t vectors = (size_t)training->micro_batch * (size_t)task->n_points * (size_t)task->n_dims;
     Arena *arena = &training->arena;
-    training->drawn = prompts_take(arena, task, MICRO_BATCH);
+    training->drawn = prompts_take(arena, task, training->micro_batch);
     training->pred = arena_take(arena, vectors, sizeof(float));
     training->dpred = arena_take(arena, vectors, sizeof(float));
     training->m = arena_take(arena, training->n_parameters, sizeof(float));
@@ -65,11 +65,12 @@ static void take_pieces(Training *training) {
 static Status training_create(Training *training, Error *err) {
     Shape shape = shape_of(&training->spec->model, &training->spec->task);
     training->n_parameters = tensors_parameters(&shape);
+    training->micro_batch = minimum(model_best_micro_batch(&shape), training->batch);
     take_pieces(training);
     Status status = arena_create(&training->arena, training->arena.used_bytes, err);
     if (status != STATUS_OK) return error_prefix(err, status, "a training of %zu parameters", training->n_parameters);
     take_pieces(training);
-    return model_create(&shape, training->kernels, MICRO_BATCH, true, &training->model, err);
+    return model_create(&shape, training->kernels, training->micro_batch, true, &training->model, err);
 }
 
 static void training_destroy(Training *training) {
@@ -94,8 +95,8 @@ static Prompts prompts_of_step(Training *training, uint32_t step, int first, int
 static double shard_gradient(Training *training, uint32_t step, int first, int end, float *gradient) {
     double loss = 0;
     memset(gradient, 0, training->n_parameters * sizeof *gradient);
-    for (; first < end; first += MICRO_BATCH) {
-        int n = minimum(end - first, MICRO_BATCH);
+    for (; first < end; first += training->micro_batch) {
+        int n = minimum(end - first, training->micro_batch);
         Prompts prompts = prompts_of_step(training, step, first, n);
         model_forward(training->model, training->parameters, n, prompts.xs, prompts.ys, prompts.seen, training->pred);
         loss += objective_loss(training->spec->train.objective, &prompts, training->pred, 1.0 / training->batch,
