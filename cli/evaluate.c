@@ -208,7 +208,7 @@ static Status print_json(const Measured *measured, Error *err) {
     json_object_set_new(root, "prompts", json_integer(measured->settings.evaluation.prompts));
     json_object_set_new(root, "seed", json_integer(measured->settings.training.seed));
     json_object_set_new(root, "task_noise", json_string(task_noise_name(measured->settings.training.task.noise)));
-    char *text = json_dumps(root, JSON_INDENT(1));
+    char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the result as JSON");
     puts(text);

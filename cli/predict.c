@@ -4,7 +4,6 @@
 #include "cli/options.h"
 #include "worker/evaluate/evaluate.h"
 #include "worker/evaluate/predictors.h"
-#include "worker/train/train.h"
 
 #include <stdlib.h>
 
@@ -19,6 +18,7 @@ static Status predict_by_model(const Request *request, const Prompts *prompts, f
     Settings settings = settings_default();
     float *parameters = NULL;
     Model *model = NULL;
+    int micro_batch = 0;
     const Kernels *kernels = NULL;
     const TaskSettings *task = &settings.training.task;
     Status status = model_input_read(request->model_path, &settings, &parameters, err);
@@ -26,9 +26,10 @@ static Status predict_by_model(const Request *request, const Prompts *prompts, f
     if (status == STATUS_OK) status = kernels_select(NULL, &kernels, err);
     if (status == STATUS_OK) {
         Shape shape = shape_of(&settings.training.model, task);
-        status = model_create(&shape, kernels, MICRO_BATCH, false, &model, err);
+        micro_batch = model_best_micro_batch(&shape);
+        status = model_create(&shape, kernels, micro_batch, false, &model, err);
     }
-    if (status == STATUS_OK) predict_all(model, MICRO_BATCH, parameters, prompts, pred);
+    if (status == STATUS_OK) predict_all(model, micro_batch, parameters, prompts, pred);
     model_free(model);
     free(parameters);
     return status;

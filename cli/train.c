@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/inputs.h"
 #include "cli/options.h"
+#include "cli/terminal.h"
 #include "coordinator/progress.h"
 #include "jobs/identity.h"
 #include "jobs/job.h"
@@ -13,7 +14,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 typedef struct Request {
     const char *job_path, *out_path; /* job_path NULL: a fixed batch */
@@ -35,12 +35,12 @@ static Status print_json(json_t *value, Error *err) {
 
 /* --- one training of a job -------------------------------------------------------------------------------------- */
 
-typedef struct ProgressLine {
-    bool quiet, live;
+typedef struct Teller {
+    Terminal terminal;
     int64_t steps;
     double flops_total, started_s;
     ProgressPace pace;
-} ProgressLine;
+} Teller;
 
 static double monotonic_s(void) {
     struct timespec now;
@@ -49,14 +49,19 @@ static double monotonic_s(void) {
 }
 
 static void show_progress(void *context, const Progress *progress) {
-    ProgressLine *line = context;
-    double now_s = monotonic_s(), share = progress->flops_done / line->flops_total;
-    RunView view = {.flops_done = progress->flops_done, .flops_total = line->flops_total, .running = 1};
-    if (line->quiet || isnan(progress->loss) || (!line->live && !progress_due(&line->pace, &view, now_s))) return;
-    char eta[DURATION_BYTES];
-    progress_duration((now_s - line->started_s) * (1 - share) / share, eta, sizeof eta);
-    fprintf(stderr, line->live ? "\r\033[Kstep %lld/%lld  loss %.4f  ETA %s" : "step %lld/%lld, loss %.4f, ETA %s\n",
-            (long long)progress->step, (long long)line->steps, progress->loss, eta);
+    Teller *teller = context;
+    double now_s = monotonic_s(), share = progress->flops_done / teller->flops_total;
+    RunView view = {.flops_done = progress->flops_done, .flops_total = teller->flops_total, .running = 1};
+    if (teller->terminal.quiet || isnan(progress->loss)) return;
+    if (!teller->terminal.live && !progress_due(&teller->pace, &view, now_s)) return;
+    char eta[DURATION_BYTES], text[128];
+    progress_duration((now_s - teller->started_s) * (1 - share) / share, eta, sizeof eta);
+    snprintf(text, sizeof text, "step %lld/%lld  loss %.4f  ETA %s", (long long)progress->step,
+             (long long)teller->steps, progress->loss, eta);
+    if (teller->terminal.live)
+        terminal_live(&teller->terminal, text);
+    else
+        terminal_say(&teller->terminal, text);
 }
 
 /* The one training that the job describes. */
@@ -121,13 +126,12 @@ static Status train_job(const Request *request, Error *err) {
                      .attempt = 1,
                      .keep_model = true,
                      .kernels = ""};
-    ProgressLine line = {.quiet = request->quiet,
-                         .live = isatty(STDERR_FILENO),
-                         .steps = spec.train.steps,
-                         .flops_total = work_flops(&item),
-                         .started_s = monotonic_s()};
-    status = run_work(&item, 0, "", show_progress, &line, &done, err);
-    if (line.live && !line.quiet) fputc('\n', stderr);
+    Teller teller = {.terminal = terminal_open(request->quiet),
+                     .steps = spec.train.steps,
+                     .flops_total = work_flops(&item),
+                     .started_s = monotonic_s()};
+    status = run_work(&item, 0, "", show_progress, &teller, &done, err);
+    terminal_clear(&teller.terminal);
     if (status == STATUS_OK) status = keep_training(request, &done, err);
     Message message = {.kind = MESSAGE_DONE, .of.done = done};
     message_free(&message);

@@ -6,6 +6,8 @@
  * overlap, hole or rest; that alone finds most truncated and damaged files. Knows nothing of models. */
 #include "worker/checkpoint/safetensors.h"
 
+#include "proto/wire/durable_file.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -310,17 +312,6 @@ static char *header_text(const SafeTensorOut *tensors, int n_tensors, const char
     return padded;
 }
 
-/* Writes everything and makes it durable; errno tells what went wrong. */
-static bool write_content(FILE *stream, const char *header, const SafeTensorOut *tensors, int n_tensors) {
-    uint64_t length = strlen(header);
-    bool written = fwrite(&length, LENGTH_BYTES, 1, stream) == 1 && fwrite(header, 1, length, stream) == length;
-    for (int i = 0; i < n_tensors && written; i++) {
-        size_t count = count_of(&tensors[i]);
-        written = fwrite(tensors[i].data, sizeof(float), count, stream) == count;
-    }
-    return written && fflush(stream) == 0 && fsync(fileno(stream)) == 0;
-}
-
 Status safetensors_may_write(const char *path, Error *err) {
     struct stat about;
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
@@ -339,34 +330,25 @@ Status safetensors_write(const char *path, const SafeTensorOut *tensors, int n_t
                          int n_metadata, Error *err) {
     Status status = safetensors_may_write(path, err);
     if (status != STATUS_OK) return status;
-    char *temporary = NULL;
-    FILE *stream = NULL;
     char *header = header_text(tensors, n_tensors, metadata, n_metadata);
-    if (header == NULL || asprintf(&temporary, "%s.%ld.tmp", path, (long)getpid()) < 0) {
+    uint64_t header_bytes = header != NULL ? strlen(header) : 0;
+    size_t size_bytes = LENGTH_BYTES + header_bytes, used = size_bytes;
+    for (int i = 0; i < n_tensors; i++)
+        size_bytes += count_of(&tensors[i]) * sizeof(float);
+    unsigned char *bytes = header != NULL ? malloc(size_bytes) : NULL;
+    if (bytes == NULL) {
         free(header);
-        return error_set(err, STATUS_NO_MEMORY, "%s: no memory for its header", path);
+        return error_set(err, STATUS_NO_MEMORY, "%s: no memory for its %zu bytes", path, size_bytes);
     }
-    stream = fopen(temporary, "we");
-    if (stream == NULL) {
-        status = error_set(err, STATUS_IO, "%s: cannot create: %s", temporary, strerror(errno));
-        goto done;
+    memcpy(bytes, &header_bytes, LENGTH_BYTES);
+    memcpy(bytes + LENGTH_BYTES, header, header_bytes);
+    for (int i = 0; i < n_tensors; i++) {
+        size_t tensor_bytes = count_of(&tensors[i]) * sizeof(float);
+        memcpy(bytes + used, tensors[i].data, tensor_bytes);
+        used += tensor_bytes;
     }
-    bool written = write_content(stream, header, tensors, n_tensors);
-    int problem = errno;
-    if (fclose(stream) != 0 && written) {
-        written = false;
-        problem = errno;
-    }
-    if (written && rename(temporary, path) != 0) {
-        written = false;
-        problem = errno;
-    }
-    if (!written) {
-        unlink(temporary);
-        status = error_set(err, STATUS_IO, "%s: cannot write: %s", path, strerror(problem));
-    }
-done:
+    status = durable_replace(path, bytes, size_bytes, err);
+    free(bytes);
     free(header);
-    free(temporary);
     return status;
 }

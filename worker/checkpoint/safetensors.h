@@ -46,7 +46,7 @@ typedef struct SafeTensorOut {
 
 /* Whether a file could be written at path: for asking before long work, not after it. */
 Status safetensors_may_write(const char *path, Error *err);
-/* Writes atomically (temporary file in the same folder, fsync, rename). metadata: n_metadata pairs key, value. */
+/* Writes atomically and durably (durable_replace). metadata: n_metadata pairs key, value. */
 Status safetensors_write(const char *path, const SafeTensorOut *tensors, int n_tensors, const char *const *metadata,
                          int n_metadata, Error *err);
 
