@@ -1,6 +1,7 @@
 /* palinode model: takes a kept model out of the results, as a safetensors file. */
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/warning.h"
 #include "coordinator/journal.h"
 #include "worker/checkpoint/model_file.h"
 
@@ -66,7 +67,7 @@ static Status take_model(const char *dir, const char *id_given, const char *out_
     Status status = resolve_id(dir, id_given, &id, err);
     if (status == STATUS_OK) status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
     if (status != STATUS_OK) return status;
-    if (warning[0] != '\0') fprintf(stderr, "palinode: warning: %s\n", warning);
+    print_warnings(warning);
     status = journal_read_model(journal, id, &record, err);
     if (status == STATUS_OK) {
         status = write_model(dir, out_path, &record.of.model, err);

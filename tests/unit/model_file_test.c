@@ -276,6 +276,42 @@ static void a_file_without_a_model_is_refused(void **state) {
     assert_null(parameters);
 }
 
+/* Every byte of length and header replaced by what matters to a parser: refused or read, never a fault. */
+static void no_changed_byte_of_the_header_harms_the_reader(void **state) {
+    static const unsigned char values[] = {0, '0', '9', '"', ']', 0xff};
+    enum { FILE_BYTES = 16384 };
+    static unsigned char bytes[FILE_BYTES];
+    Parts parts;
+    Error err;
+    char path[PATH_BYTES];
+    uint64_t header_bytes;
+    good_parts(&parts);
+    fresh_path(path);
+    assert_int_equal(safetensors_write(path, parts.tensors, parts.n_tensors, parts.metadata, parts.n_metadata, &err),
+                     STATUS_OK);
+    free(parts.parameters);
+    FILE *stream = fopen(path, "r+b");
+    assert_non_null(stream);
+    assert_in_range(fread(bytes, 1, sizeof bytes, stream), 1000, FILE_BYTES - 1);
+    memcpy(&header_bytes, bytes, sizeof header_bytes);
+    size_t refused = 0;
+    for (size_t i = 0; i < sizeof header_bytes + header_bytes; i++) {
+        for (size_t v = 0; v <= sizeof values; v++) { /* the last puts the byte back */
+            ModelSettings model;
+            TaskSettings task;
+            float *parameters = NULL;
+            fseek(stream, (long)i, SEEK_SET);
+            fputc(v < sizeof values ? values[v] : bytes[i], stream);
+            fflush(stream);
+            if (v < sizeof values && model_file_read(path, &model, &task, &parameters, &err) != STATUS_OK) refused++;
+            free(parameters);
+        }
+    }
+    assert_true(refused > 4 * header_bytes);
+    fclose(stream);
+    unlink(path);
+}
+
 /* --- prompts ---------------------------------------------------------------------------------------------------- */
 
 /* Writes tensors (in.xs first) and reads them as prompts. */
@@ -372,6 +408,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_tensor_of_another_shape_is_refused_with_both_shapes),
         cmocka_unit_test(a_parameter_that_is_not_finite_is_refused),
         cmocka_unit_test(a_file_without_a_model_is_refused),
+        cmocka_unit_test(no_changed_byte_of_the_header_harms_the_reader),
         cmocka_unit_test(prompts_are_read_with_what_the_critic_said),
         cmocka_unit_test(without_a_critic_the_clean_rewards_are_seen),
         cmocka_unit_test(prompts_of_wrong_shapes_or_values_are_refused_by_name),
