@@ -26,6 +26,7 @@ static inline void check_near(double actual, double expected, double tolerance, 
 }
 
 /* Runs all tests, or the one that argv names; a name that is not there is a failure, not an empty success. */
+#undef run_tests /* cmocka has an old macro of that name */
 #define run_tests(tests, argc, argv) run_selected((tests), sizeof(tests) / sizeof(tests)[0], argc, argv)
 
 static inline int run_selected(const struct CMUnitTest *tests, size_t count, int argc, char **argv) {

@@ -1,0 +1,49 @@
+/* Nominal costs: the figures that plan, ETA and rates are made of. */
+#include "proto/wire/cost.h"
+
+#include "tests/harness.h"
+#include "worker/model/tensors.h"
+
+static TrainingSpec paper_scale(void) {
+    return (TrainingSpec){.model = {.n_layer = 20, .n_head = 3, .n_embd = 96, .ffn = true, .causal = true},
+                          .task = {.n_dims = 5, .n_points = 20},
+                          .train = {.steps = 3000, .batch_size = 256}};
+}
+
+static void a_step_at_paper_scale_costs_227_gigaflop(void **state) {
+    TrainingSpec spec = paper_scale();
+    assert_near(cost_step_flops(&spec) / 1e9, 227.4, 0.05);
+}
+
+static void parameters_are_those_of_the_tensor_list(void **state) {
+    for (int ffn = 0; ffn <= 1; ffn++)
+        for (int layers = 1; layers <= 3; layers++) {
+            TrainingSpec spec = paper_scale();
+            spec.model.ffn = ffn;
+            spec.model.n_layer = layers;
+            Shape shape = shape_of(&spec.model, &spec.task);
+            assert_int_equal(cost_parameters(&spec.model, &spec.task), tensors_parameters(&shape));
+        }
+}
+
+static void an_evaluated_prompt_costs_a_third_of_a_trained_one(void **state) {
+    CriticOrder orders[2] = {{.predictor = PREDICTOR_MODEL}, {.predictor = PREDICTOR_MODEL}};
+    WorkItem item = {.kind = WORK_EVALUATION,
+                     .spec = paper_scale(),
+                     .evaluation = {.prompts = 256},
+                     .n_orders = 2,
+                     .orders = orders};
+    double step = cost_step_flops(&item.spec);
+    assert_near(cost_work_flops(&item), 2 * step / 3, 1);
+    item.kind = WORK_TRAINING;
+    assert_near(cost_work_flops(&item), 3000 * step + 2 * step / 3, 1e3);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_at_paper_scale_costs_227_gigaflop),
+        cmocka_unit_test(parameters_are_those_of_the_tensor_list),
+        cmocka_unit_test(an_evaluated_prompt_costs_a_third_of_a_trained_one),
+    };
+    return run_tests(tests, argc, argv);
+}

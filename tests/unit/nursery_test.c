@@ -1,0 +1,191 @@
+/* The nursery and its streams: children are started, heard, buried, and never outlive it. */
+#include "proto/transport/stream.h"
+#include "tests/harness.h"
+#include "worker/nursery.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Obeys the first byte of the first frame: echo the frame, exit with a code, crash, hang, or tell the pid and hang. */
+static int obedient_child(void *context, int fd) {
+    MessageKind kind;
+    Bytes bytes;
+    bool ended;
+    if (stream_read(fd, &kind, &bytes, &ended, NULL) != STATUS_OK || ended) return 99;
+    switch (bytes.data[0]) {
+    case 'e':
+        return stream_write(fd, kind, &bytes, NULL) == STATUS_OK ? 0 : 98;
+    case 'x':
+        return 7;
+    case 's':
+        raise(SIGSEGV);
+        return 97;
+    case 'p': {
+        pid_t pid = getpid();
+        stream_write(fd, kind, &(Bytes){.data = (uint8_t *)&pid, .size = sizeof pid}, NULL);
+        for (;;)
+            pause();
+    }
+    default:
+        for (;;)
+            pause();
+    }
+}
+
+static Nursery *open_nursery(void) {
+    Nursery *nursery;
+    Error err;
+    assert_int_equal(nursery_start(obedient_child, NULL, &nursery, &err), STATUS_OK);
+    return nursery;
+}
+
+static int spawn(Nursery *nursery, uint64_t token) {
+    int ends[2];
+    Error err;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(nursery_spawn(nursery, token, ends[1], &err), STATUS_OK);
+    return ends[0];
+}
+
+static ChildExit wait_for_exit(Nursery *nursery) {
+    bool any = false;
+    ChildExit exit = {0};
+    Error err = {{0}};
+    for (int i = 0; i < 500 && !any; i++) {
+        poll(&(struct pollfd){.fd = nursery_fd(nursery), .events = POLLIN}, 1, 10);
+        if (nursery_exited(nursery, &any, &exit, &err) != STATUS_OK) fail_msg("%s", err.text);
+    }
+    assert_true(any);
+    return exit;
+}
+
+static void order(int fd, const char *text) {
+    assert_int_equal(stream_write(fd, MESSAGE_WORK, &(Bytes){.data = (uint8_t *)text, .size = strlen(text)}, NULL),
+                     STATUS_OK);
+}
+
+static void a_childs_frames_and_exit_code_come_back(void **state) {
+    Nursery *nursery = open_nursery();
+    int echo = spawn(nursery, 1), leave = spawn(nursery, 2);
+    order(echo, "echo");
+    MessageKind kind;
+    Bytes bytes;
+    bool ended;
+    assert_int_equal(stream_read(echo, &kind, &bytes, &ended, NULL), STATUS_OK);
+    assert_false(ended);
+    assert_int_equal(kind, MESSAGE_WORK);
+    assert_int_equal(bytes.size, 4);
+    assert_memory_equal(bytes.data, "echo", 4);
+    bytes_free(&bytes);
+    ChildExit exit = wait_for_exit(nursery);
+    assert_int_equal(exit.token, 1);
+    assert_true(WIFEXITED(exit.wait_status) && WEXITSTATUS(exit.wait_status) == 0);
+    order(leave, "x");
+    exit = wait_for_exit(nursery);
+    assert_int_equal(exit.token, 2);
+    assert_int_equal(WEXITSTATUS(exit.wait_status), 7);
+    close(echo);
+    close(leave);
+    nursery_stop(nursery);
+}
+
+static void a_crash_and_a_kill_are_reported_and_harm_nobody_else(void **state) {
+    Nursery *nursery = open_nursery();
+    int crash = spawn(nursery, 1), hang = spawn(nursery, 2), echo = spawn(nursery, 3);
+    order(crash, "s");
+    ChildExit exit = wait_for_exit(nursery);
+    assert_int_equal(exit.token, 1);
+    assert_true(WIFSIGNALED(exit.wait_status));
+    order(hang, "h");
+    assert_int_equal(nursery_kill(nursery, 2, NULL), STATUS_OK);
+    exit = wait_for_exit(nursery);
+    assert_int_equal(exit.token, 2);
+    assert_int_equal(WTERMSIG(exit.wait_status), SIGKILL);
+    order(echo, "e");
+    exit = wait_for_exit(nursery);
+    assert_int_equal(exit.token, 3);
+    assert_int_equal(WEXITSTATUS(exit.wait_status), 0);
+    close(crash);
+    close(hang);
+    close(echo);
+    nursery_stop(nursery);
+}
+
+static void no_child_outlives_the_nursery(void **state) {
+    Nursery *nursery = open_nursery();
+    int fd = spawn(nursery, 1);
+    order(fd, "p");
+    MessageKind kind;
+    Bytes bytes;
+    bool ended;
+    pid_t child;
+    assert_int_equal(stream_read(fd, &kind, &bytes, &ended, NULL), STATUS_OK);
+    assert_int_equal(bytes.size, sizeof child);
+    memcpy(&child, bytes.data, sizeof child);
+    bytes_free(&bytes);
+    assert_int_equal(kill(child, 0), 0);
+    nursery_stop(nursery);
+    int alive = 0;
+    for (int i = 0; i < 200 && (alive = kill(child, 0)) == 0; i++) {
+        char path[64], state_letter = 'Z';
+        snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+        FILE *file = fopen(path, "r"); /* a zombie that nobody has reaped is dead enough */
+        if (file == NULL || fscanf(file, "%*d %*s %c", &state_letter) != 1) state_letter = 'Z';
+        if (file != NULL) fclose(file);
+        if (state_letter == 'Z') {
+            alive = -1;
+            break;
+        }
+        usleep(10000);
+    }
+    assert_int_equal(alive, -1);
+    close(fd);
+}
+
+static void frames_of_any_size_pass_a_stream_that_never_blocks(void **state) {
+    Nursery *nursery = open_nursery();
+    const size_t sizes[] = {1, 4096, 3000000};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        Stream stream;
+        Error err;
+        Bytes sent = {.data = malloc(sizes[i]), .size = sizes[i]}, back = {0};
+        MessageKind kind = 0;
+        bool moved, got = false;
+        assert_non_null(sent.data);
+        for (size_t j = 0; j < sizes[i]; j++)
+            sent.data[j] = (uint8_t)(j * 31);
+        sent.data[0] = 'e';
+        assert_int_equal(stream_open(&stream, spawn(nursery, i), &err), STATUS_OK);
+        assert_int_equal(stream_queue(&stream, MESSAGE_DONE, &sent, &err), STATUS_OK);
+        for (int turn = 0; turn < 20000 && !got; turn++) {
+            moved = false;
+            assert_int_equal(stream_pump(&stream, &moved, &err), STATUS_OK);
+            got = stream_next(&stream, &kind, &back, &err);
+            if (!moved) usleep(100);
+        }
+        assert_true(got);
+        assert_int_equal(kind, MESSAGE_DONE);
+        assert_int_equal(back.size, sent.size);
+        assert_memory_equal(back.data, sent.data, sent.size);
+        bytes_free(&sent);
+        bytes_free(&back);
+        stream_close(&stream);
+        wait_for_exit(nursery);
+    }
+    nursery_stop(nursery);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_childs_frames_and_exit_code_come_back),
+        cmocka_unit_test(a_crash_and_a_kill_are_reported_and_harm_nobody_else),
+        cmocka_unit_test(no_child_outlives_the_nursery),
+        cmocka_unit_test(frames_of_any_size_pass_a_stream_that_never_blocks),
+    };
+    return run_tests(tests, argc, argv);
+}
