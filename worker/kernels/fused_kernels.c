@@ -53,16 +53,16 @@ static void layer_norm_forward(int rows, int columns, const float *x, const floa
                                float *stats) {
     for (int row = 0; row < rows; row++) {
         const float *in = x + (size_t)row * columns;
-        Vector sum = {0}, squares = {0};
+        HalfDoubles sum[2] = {{0}}, squares[2] = {{0}};
         for (int c = 0; c < columns; c += LANES)
-            sum += vector_load_first(in + c, columns - c);
-        float mean = vector_sum(sum) / (float)columns;
+            vector_accumulate(sum, vector_load_first(in + c, columns - c));
+        float mean = (float)(doubles_sum(sum) / columns);
         for (int c = 0; c < columns; c += LANES) {
             Vector centred = vector_keep_first(vector_load_first(in + c, columns - c) - mean, columns - c);
-            squares += centred * centred;
+            vector_accumulate(squares, centred * centred);
         }
         stats[2 * row] = mean;
-        stats[2 * row + 1] = 1.0f / sqrtf(vector_sum(squares) / (float)columns + 1e-5f);
+        stats[2 * row + 1] = (float)(1.0 / sqrt(doubles_sum(squares) / columns + 1e-5));
     }
     layer_norm_again(rows, columns, x, stats, gain, bias, y);
 }
@@ -107,11 +107,10 @@ static void layer_norm_backward(int rows, int columns, const float *dy, const fl
     column_sums(rows, columns, dy, dbias);
 }
 
-/* The logistic function of 2 u, u = sqrt(2 / pi) (x + 0.044715 x^3): gelu_new(x) is x times it. */
-VECTOR_INLINE Vector gelu_gate(Vector x) {
+/* e^(-2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): gelu_new(x) = x / (1 + it). */
+VECTOR_INLINE Vector gelu_exponential(Vector x) {
     const float minus_twice = -1.5957691216f; /* -2 sqrt(2 / pi) */
-    Vector exponent = x * (x * x * (0.044715f * minus_twice) + minus_twice);
-    return 1.0f / (1.0f + vector_exp(exponent));
+    return vector_exp(x * (x * x * (0.044715f * minus_twice) + minus_twice));
 }
 
 static void bias_gelu_forward(int rows, int columns, const float *bias, float *x, float *y) {
@@ -121,7 +120,7 @@ static void bias_gelu_forward(int rows, int columns, const float *bias, float *x
             int left = columns - c;
             Vector sum = vector_load_first(x + start + c, left) + vector_load_first(bias + c, left);
             vector_store_first(x + start + c, left, sum);
-            vector_store_first(y + start + c, left, sum * gelu_gate(sum));
+            vector_store_first(y + start + c, left, sum * (1.0f / (1.0f + gelu_exponential(sum))));
         }
     }
 }
@@ -131,9 +130,9 @@ static void gelu_backward(size_t count, const float *x, float *y, float *dy) {
     for (size_t i = 0; i < count; i += LANES) {
         int left = count - i < LANES ? (int)(count - i) : LANES;
         Vector in = vector_load_first(x + i, left);
-        Vector gate = gelu_gate(in), out = in * gate;
+        Vector e = gelu_exponential(in), gate = 1.0f / (1.0f + e), out = in * gate;
         Vector slope = in * in * (3.0f * 0.044715f * twice) + twice; /* 2 du/dx */
-        Vector derivative = gate + out * (1.0f - gate) * slope;
+        Vector derivative = gate + out * (e * gate) * slope;         /* e gate is 1 - gate without cancellation */
         vector_store_first(y + i, left, out);
         vector_store_first(dy + i, left, vector_load_first(dy + i, left) * derivative);
     }
