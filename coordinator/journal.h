@@ -1,8 +1,8 @@
 /* The results folder: what is already known, and the one writer that adds to it.
  *
- * DIR holds job.yaml, job.resolved.yaml, and per run (segment) records-<segment>.tfrecord, models-<segment>.tfrecord and
- * status-<segment>.json. A journal is opened by rank 0 only: it scans every segment for what is done, then appends to a
- * new segment of its own. Models are made durable before the training record that promises them. Readers (status,
+ * DIR holds job.yaml, job.resolved.yaml, and per run (segment) records-<segment>.tfrecord, models-<segment>.tfrecord
+ * and status-<segment>.json. A journal is opened by rank 0 only: it scans every segment for what is done, then appends
+ * to a new segment of its own. Models are made durable before the training record that promises them. Readers (status,
  * analyze, export) use journal_read and never lock. */
 #ifndef COORDINATOR_JOURNAL_H
 #define COORDINATOR_JOURNAL_H
@@ -11,12 +11,13 @@
 
 typedef struct Journal Journal;
 
-/* What is known of a training. */
+/* What is known of a training. A failure never hides a result, whichever is on record first. */
 typedef enum TrainingState { TRAINING_UNKNOWN = 0, TRAINING_DONE, TRAINING_DIVERGED, TRAINING_FAILED } TrainingState;
 
 /* Creates dir if need be, indexes its segments (a damaged tail is left alone and reported through warning, one line per
  * segment, "" when all is well), and starts segment <segment> ("0001", .. : the next free number) with header.
- * models_limit_bytes: models are kept until all segments' model files together reach it. */
+ * models_limit_bytes: a model is dropped when its parameters would take journal_models_bytes past it. A segment that
+ * is no record file, or of a newer schema, is STATUS_DATA with its path. */
 Status journal_open(const char *dir, const Record *header, uint64_t models_limit_bytes, Journal **out, char *warning,
                     size_t warning_bytes, Error *err);
 /* Only indexes: no file is made; every append is refused. A dir that does not exist is an empty journal. */
@@ -27,14 +28,14 @@ TrainingState journal_training(const Journal *journal, Id training_id);
 bool journal_has_cell(const Journal *journal, Id cell_id);
 bool journal_has_baseline(const Journal *journal, Id baseline_id);
 bool journal_has_model(const Journal *journal, Id training_id);
-/* Bytes of model records in all segments. */
+/* Bytes of the parameters of all kept models (4 each), in all segments. */
 uint64_t journal_models_bytes(const Journal *journal);
 /* Reads a kept model (its parameters are freed by record_free). STATUS_DATA when there is none. */
 Status journal_read_model(const Journal *journal, Id training_id, Record *out, Error *err);
 
 /* Appends the records of one finished piece of work (models to the models file, the rest to the records file) and
- * updates the index. Durable only after journal_sync. kept_models (NULL: not wanted) tells whether a model was dropped
- * for the limit. */
+ * updates the index. Durable only after journal_sync. *dropped_model (NULL: not wanted) tells whether a model was
+ * dropped for the limit. */
 Status journal_append(Journal *journal, const Record *records, int n_records, bool *dropped_model, Error *err);
 /* Makes everything appended durable: models first, then records. */
 Status journal_sync(Journal *journal, Error *err);
@@ -45,6 +46,23 @@ Status journal_close(Journal *journal, const Record *end, Error *err);
  * warning as in journal_open. */
 Status journal_read(const char *dir, RecordVisitor visit, void *context, char *warning, size_t warning_bytes,
                     Error *err);
+
+/* What journal_verify found in one file. */
+typedef struct SegmentCheck {
+    const char *path;
+    RecordScan scan;      /* scan.problem: "" when every byte belongs to a whole record */
+    bool alive;           /* its run goes on: a torn tail is where it is writing, and it is not repaired */
+    const char *saved_as; /* "", or after a repair the file beside it that holds the bytes cut off */
+} SegmentCheck;
+
+typedef Status (*SegmentVisitor)(void *context, const SegmentCheck *check, Error *err);
+
+/* Checks every record of every records-*.tfrecord and models-*.tfrecord in dir and tells visit about each file. With
+ * repair, a torn or damaged tail is saved as <file>.cut-<offset> and cut off, every whole record before it is kept, and
+ * a file without one whole record is set aside as <file>.cut-0. Not repaired: what is no record file, a newer schema, a
+ * segment whose run seems to go on (status-<segment>.json).
+ * STATUS_FAILED when problems are left, STATUS_DATA when dir holds no record file, STATUS_IO. */
+Status journal_verify(const char *dir, bool repair, SegmentVisitor visit, void *context, Error *err);
 
 /* Writes text to path atomically: temporary file, fsync, rename. */
 Status journal_replace_file(const char *path, const char *text, Error *err);

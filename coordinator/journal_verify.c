@@ -1,0 +1,88 @@
+/* journal_verify: checks every file of records in a results folder, and repairs those that a crash left torn.
+ *
+ * A repair loses nothing: the bytes behind the last whole record are saved and synced before they are cut off. */
+#include "coordinator/journal.h"
+#include "coordinator/segments.h"
+#include "proto/wire/durable_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Copies path from byte offset on to the file saved. */
+static Status save_tail(const char *path, uint64_t offset, const char *saved, Error *err) {
+    char buffer[65536];
+    Status status = STATUS_OK;
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    if (from < 0) return error_set(err, STATUS_IO, "%s: cannot open: %s", path, strerror(errno));
+    int to = open(saved, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool good = to >= 0 && lseek(from, (off_t)offset, SEEK_SET) == (off_t)offset;
+    for (ssize_t got = 1; good && got != 0;) {
+        got = read(from, buffer, sizeof buffer);
+        if (got < 0 && errno == EINTR) continue;
+        good = got >= 0 && durable_write(to, buffer, (size_t)got) == 0;
+    }
+    if (!good || fsync(to) != 0)
+        status =
+            error_set(err, STATUS_IO, "%s: cannot save what is to be cut off as %s: %s", path, saved, strerror(errno));
+    close(from);
+    if (to >= 0) close(to);
+    return status == STATUS_OK ? durable_entry(saved, err) : status;
+}
+
+static Status repair_file(const char *path, const RecordScan *scan, const char *saved, Error *err) {
+    if (scan->records > 0) {
+        Status status = save_tail(path, scan->whole_bytes, saved, err);
+        return status == STATUS_OK ? record_file_cut(path, scan->whole_bytes, err) : status;
+    }
+    if (rename(path, saved) != 0)
+        return error_set(err, STATUS_IO, "%s: cannot rename to %s: %s", path, saved, strerror(errno));
+    return durable_entry(path, err);
+}
+
+/* Checks, perhaps repairs, and shows one file; *left counts those whose problem stays. */
+static Status verify_file(const char *dir, const char *kind, const char *segment, bool repair, SegmentVisitor visit,
+                          void *context, int *left, Error *err) {
+    char path[PATH_MAX], saved[PATH_MAX];
+    SegmentCheck check = {.path = path, .saved_as = ""};
+    Error trouble;
+    segment_path(dir, kind, segment, path);
+    Status status = record_file_scan(path, NULL, NULL, &check.scan, &trouble);
+    if (status == STATUS_NO_MEMORY) return error_set(err, status, "%s", trouble.text);
+    if (status != STATUS_OK && check.scan.problem[0] == '\0')
+        snprintf(check.scan.problem, sizeof check.scan.problem, "%s", trouble.text);
+    check.alive = segment_is_alive(dir, segment);
+    bool in_order = check.scan.problem[0] == '\0' || (check.alive && check.scan.torn);
+    bool repairable = !check.alive && (check.scan.records > 0 || check.scan.torn) && status != STATUS_IO;
+    if (repair && !in_order && repairable) {
+        snprintf(saved, sizeof saved, "%s.cut-%" PRIu64, path, check.scan.whole_bytes);
+        status = repair_file(path, &check.scan, saved, err);
+        if (status != STATUS_OK) return status;
+        check.saved_as = saved;
+        in_order = true;
+    }
+    *left += !in_order;
+    return visit(context, &check, err);
+}
+
+Status journal_verify(const char *dir, bool repair, SegmentVisitor visit, void *context, Error *err) {
+    static const char *const kinds[] = {"records", "models"};
+    size_t files = 0;
+    int left = 0;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        SegmentList segments;
+        Status status = segments_list(dir, kinds[k], &segments, err);
+        files += segments.count;
+        for (size_t i = 0; status == STATUS_OK && i < segments.count; i++)
+            status = verify_file(dir, kinds[k], segments.names[i], repair, visit, context, &left, err);
+        segments_free(&segments);
+        if (status != STATUS_OK) return status;
+    }
+    if (files == 0) return error_set(err, STATUS_DATA, "%s: holds no record file", dir);
+    if (left > 0) return error_set(err, STATUS_FAILED, "%s: %d of %zu files are not in order", dir, left, files);
+    return STATUS_OK;
+}

@@ -1,0 +1,104 @@
+/* See segments.h. */
+#include "coordinator/segments.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { STALE_MS = 120000 };
+
+static const char *suffix_of(const char *kind) {
+    return strcmp(kind, "status") == 0 ? ".json" : ".tfrecord";
+}
+
+/* A copy of the segment in a file name of that kind, NULL if the name is another, or (sets *failed) without memory. */
+static char *segment_in(const char *name, const char *kind, bool *failed) {
+    const char *suffix = suffix_of(kind);
+    size_t size = strlen(name), before = strlen(kind) + 1, after = strlen(suffix);
+    if (size <= before + after || strncmp(name, kind, before - 1) != 0 || name[before - 1] != '-' ||
+        strcmp(name + size - after, suffix) != 0)
+        return NULL;
+    char *segment = malloc(size - before - after + 1);
+    *failed = segment == NULL;
+    if (segment == NULL) return NULL;
+    memcpy(segment, name + before, size - before - after);
+    segment[size - before - after] = '\0';
+    return segment;
+}
+
+Status segments_list(const char *dir, const char *kind, SegmentList *out, Error *err) {
+    struct dirent **entries = NULL;
+    bool failed = false;
+    *out = (SegmentList){0};
+    int n = scandir(dir, &entries, NULL, versionsort);
+    if (n < 0 && errno == ENOENT) return STATUS_OK;
+    if (n < 0) return error_set(err, STATUS_IO, "%s: cannot read the folder: %s", dir, strerror(errno));
+    out->names = calloc((size_t)n + 1, sizeof *out->names);
+    failed = out->names == NULL;
+    for (int i = 0; i < n; i++) {
+        char *segment = failed ? NULL : segment_in(entries[i]->d_name, kind, &failed);
+        if (segment != NULL) out->names[out->count++] = segment;
+        free(entries[i]);
+    }
+    free(entries);
+    if (!failed) return STATUS_OK;
+    segments_free(out);
+    return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a list of %d files", dir, n);
+}
+
+void segments_free(SegmentList *list) {
+    for (size_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    *list = (SegmentList){0};
+}
+
+void segment_path(const char *dir, const char *kind, const char *segment, char *path) {
+    snprintf(path, PATH_MAX, "%s/%s-%s%s", dir, kind, segment, suffix_of(kind));
+}
+
+Status segments_next_number(const char *dir, unsigned long *number, Error *err) {
+    static const char *const kinds[] = {"records", "models", "status"};
+    *number = 1;
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        SegmentList list;
+        Status status = segments_list(dir, kinds[k], &list, err);
+        if (status != STATUS_OK) return status;
+        for (size_t i = 0; i < list.count; i++) {
+            char *end;
+            unsigned long taken = strtoul(list.names[i], &end, 10);
+            if (*end == '\0' && taken >= *number && taken < ULONG_MAX) *number = taken + 1;
+        }
+        segments_free(&list);
+    }
+    return STATUS_OK;
+}
+
+bool segment_is_alive(const char *dir, const char *segment) {
+    char path[PATH_MAX], here[256] = "";
+    const char *state = "", *host = "";
+    json_int_t pid = 0, updated_ms = 0;
+    struct timespec now;
+    segment_path(dir, "status", segment, path);
+    json_t *root = json_load_file(path, 0, NULL);
+    bool known = root != NULL && json_unpack(root, "{s:s, s:I, s:s, s:I}", "state", &state, "pid", &pid, "host", &host,
+                                             "updated_unix_ms", &updated_ms) == 0;
+    bool alive = known && strcmp(state, "running") == 0;
+    if (alive) {
+        gethostname(here, sizeof here - 1);
+        clock_gettime(CLOCK_REALTIME, &now);
+        if (strcmp(host, here) == 0)
+            alive = pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+        else
+            alive = (json_int_t)now.tv_sec * 1000 - updated_ms < STALE_MS;
+    }
+    json_decref(root);
+    return alive;
+}
