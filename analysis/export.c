@@ -1,0 +1,309 @@
+/* See export.h. The index is a binary tree of the C library (tsearch), a node per id. */
+#include "analysis/export.h"
+
+#include "analysis/table.h"
+#include "coordinator/journal.h"
+
+#include <math.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* What is known of an id after the first pass. */
+typedef struct Entry {
+    Id id;
+    int occurrences, seen; /* in the first pass; in the second so far */
+    bool failures;         /* a training that has only failed: else its failures are not counted as occurrences */
+    bool is_training;
+    TrainingSpec spec;
+} Entry;
+
+typedef struct Export {
+    ExportTable table;
+    RowWriter *rows;
+    void *index; /* tree of Entry */
+    Settings defaults;
+    HeaderRecord header; /* of the run being read, until its end is known */
+    bool header_open;
+    long orphans;
+} Export;
+
+const char *export_table_name(int table) {
+    static const char *const names[] = {"metrics", "trainings", "loss", "provenance"};
+    return table >= 0 && table < (int)(sizeof names / sizeof names[0]) ? names[table] : NULL;
+}
+
+/* --- index ------------------------------------------------------------------------------------------------------ */
+
+static int compare_entries(const void *a, const void *b) {
+    return memcmp(&((const Entry *)a)->id, &((const Entry *)b)->id, sizeof(Id));
+}
+
+static Entry *find_entry(const Export *export, Id id) {
+    Entry key = {.id = id};
+    Entry *const *node = tfind(&key, &export->index, compare_entries);
+    return node != NULL ? *node : NULL;
+}
+
+/* The entry of an id, made when new; NULL: no memory. */
+static Entry *make_entry(Export *export, Id id) {
+    Entry *entry = find_entry(export, id);
+    if (entry != NULL) return entry;
+    entry = calloc(1, sizeof *entry);
+    if (entry == NULL) return NULL;
+    entry->id = id;
+    if (tsearch(entry, &export->index, compare_entries) != NULL) return entry;
+    free(entry);
+    return NULL;
+}
+
+static const Id *id_of(const Record *record) {
+    switch (record->kind) {
+    case RECORD_TRAINING:
+        return &record->of.training.training_id;
+    case RECORD_CELL:
+        return &record->of.cell.cell_id;
+    case RECORD_BASELINE:
+        return &record->of.baseline.baseline_id;
+    case RECORD_HEADER:
+    case RECORD_MODEL:
+    case RECORD_END:
+        return NULL;
+    }
+    return NULL;
+}
+
+static bool is_failure(const Record *record) {
+    return record->kind == RECORD_TRAINING && record->of.training.outcome == OUTCOME_FAILED;
+}
+
+static Status index_record(void *context, uint64_t offset, Record *record, Error *err) {
+    Export *export = context;
+    const Id *id = id_of(record);
+    if (id == NULL) return STATUS_OK;
+    Entry *entry = make_entry(export, *id);
+    if (entry == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the index of results");
+    bool failed = is_failure(record);
+    if (record->kind == RECORD_TRAINING) entry->spec = record->of.training.spec;
+    entry->is_training = record->kind == RECORD_TRAINING;
+    if (failed && entry->occurrences > 0 && !entry->failures) return STATUS_OK;
+    if (!failed && entry->failures) entry->occurrences = 0;
+    entry->failures = failed;
+    entry->occurrences++;
+    return STATUS_OK;
+}
+
+/* Whether this record is the one of its id that counts; what a live run added since the first pass is not looked at. */
+static bool counts(Export *export, const Record *record) {
+    Entry *entry = find_entry(export, *id_of(record));
+    return entry != NULL && entry->failures == is_failure(record) && ++entry->seen == entry->occurrences;
+}
+
+/* --- rows ------------------------------------------------------------------------------------------------------- */
+
+void settings_columns(RowWriter *rows, const Settings *settings, Predictor predictor, bool critics) {
+    int count;
+    const Setting *table = settings_table(&count);
+    for (int i = 0; i < count; i++) {
+        if (table[i].type == SETTING_SET || (!critics && table[i].role != ROLE_TRAINING)) continue;
+        row_setting(rows, &table[i], settings, setting_applies(&table[i], predictor));
+    }
+}
+
+/* The rows of one predictor under one critic; training NULL: a baseline. */
+static void metric_rows(RowWriter *rows, const Id *training, const Id *cell, const Settings *settings,
+                        Predictor predictor, const Curves *curves) {
+    row_id(rows, "training_id", training);
+    row_id(rows, "cell_id", cell);
+    row_integer(rows, "seed", settings->training.seed);
+    settings_columns(rows, settings, predictor, true);
+    row_text(rows, "predictor", predictor_name(predictor));
+    row_text(rows, "kind", "examples");
+    row_keep(rows);
+    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
+        for (int examples = 0; examples < curves->n_points; examples++) {
+            row_integer(rows, "index", examples);
+            row_text(rows, "metric", metric_name(metric));
+            row_number(rows, "value", curves->value[curves_at(curves, metric, examples)]);
+            row_number(rows, "standard_error", curves->standard_error[curves_at(curves, metric, examples)]);
+            row_end(rows);
+        }
+    }
+    rows_restart(rows);
+}
+
+const char *utc_text(int64_t unix_ms, char *text, size_t text_bytes) {
+    time_t seconds = (time_t)(unix_ms / 1000);
+    struct tm parts;
+    if (unix_ms <= 0 || gmtime_r(&seconds, &parts) == NULL) return NULL;
+    size_t used = strftime(text, text_bytes, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text + used, text_bytes - used, ".%03dZ", (int)(unix_ms % 1000));
+    return text;
+}
+
+static void begin_training(RowWriter *rows, const TrainingRecord *training, const Settings *defaults) {
+    Settings settings = *defaults;
+    settings.training = training->spec;
+    row_id(rows, "training_id", &training->training_id);
+    row_integer(rows, "seed", training->spec.seed);
+    settings_columns(rows, &settings, PREDICTOR_MODEL, false);
+}
+
+static void training_row(RowWriter *rows, const TrainingRecord *training, const Settings *defaults) {
+    char time_text[64];
+    begin_training(rows, training, defaults);
+    row_text(rows, "outcome", outcome_name(training->outcome));
+    row_text(rows, "reason", training->reason);
+    row_integer(rows, "attempts", training->attempts);
+    row_integer(rows, "steps_done", training->steps_done);
+    row_number(rows, "final_loss", training->final_loss);
+    row_text(rows, "fingerprint", training->fingerprint);
+    row_number(rows, "flops", training->flops);
+    row_number(rows, "wall_s", training->wall_s);
+    row_number(rows, "cpu_s", training->cpu_s);
+    row_integer(rows, "peak_memory_bytes", training->peak_memory_bytes);
+    row_integer(rows, "rank", training->rank);
+    row_text(rows, "host", training->host);
+    row_text(rows, "ended_utc", utc_text(training->ended_unix_ms, time_text, sizeof time_text));
+    row_end(rows);
+}
+
+static void loss_rows(RowWriter *rows, const TrainingRecord *training, const Settings *defaults) {
+    begin_training(rows, training, defaults);
+    row_keep(rows);
+    for (int i = 0; i < training->n_loss; i++) {
+        row_integer(rows, "step", training->loss_step[i]);
+        row_number(rows, "loss", training->loss[i]);
+        row_end(rows);
+    }
+    rows_restart(rows);
+}
+
+/* end NULL: the run's end is in no record, so it still goes on or was cut off. */
+static void provenance_row(RowWriter *rows, const HeaderRecord *header, const EndRecord *end) {
+    char time_text[64];
+    row_text(rows, "started_utc", utc_text(header->started_unix_ms, time_text, sizeof time_text));
+    row_text(rows, "ended_utc", end != NULL ? utc_text(end->ended_unix_ms, time_text, sizeof time_text) : NULL);
+    row_text(rows, "end_reason", end != NULL ? end->reason : NULL);
+    row_number(rows, "trainings_done", end != NULL ? (double)end->trainings_done : NAN);
+    row_number(rows, "trainings_diverged", end != NULL ? (double)end->trainings_diverged : NAN);
+    row_number(rows, "trainings_failed", end != NULL ? (double)end->trainings_failed : NAN);
+    row_number(rows, "cells_done", end != NULL ? (double)end->cells_done : NAN);
+    row_number(rows, "baselines_done", end != NULL ? (double)end->baselines_done : NAN);
+    row_integer(rows, "schema", header->schema);
+    row_text(rows, "version", header->version);
+    row_text(rows, "commit", header->commit);
+    row_text(rows, "build", header->build);
+    row_text(rows, "mpi", header->mpi);
+    row_text(rows, "blas", header->blas);
+    row_text(rows, "cpu", header->cpu);
+    row_text(rows, "host", header->host);
+    row_integer(rows, "ranks", header->n_ranks);
+    row_integer(rows, "workers", header->n_workers);
+    row_text(rows, "rank_hosts", header->rank_hosts);
+    row_text(rows, "scheduler", header->scheduler);
+    row_text(rows, "command_line", header->command_line);
+    row_text(rows, "job_name", header->job_name);
+    row_text(rows, "job_text", header->job_text);
+    row_end(rows);
+}
+
+/* CSV's header line: the code of one row, of nothing. */
+static void name_columns(Export *export) {
+    double nothing = NAN;
+    int64_t step = 0;
+    Curves curves = {1, (double[METRIC_COUNT]){0}, (double[METRIC_COUNT]){0}};
+    TrainingRecord training = {.n_loss = 1, .loss_step = &step, .loss = &nothing};
+    switch (export->table) {
+    case EXPORT_METRICS:
+        metric_rows(export->rows, NULL, NULL, &export->defaults, PREDICTOR_MODEL, &curves);
+        break;
+    case EXPORT_TRAININGS:
+        training_row(export->rows, &training, &export->defaults);
+        break;
+    case EXPORT_LOSS:
+        loss_rows(export->rows, &training, &export->defaults);
+        break;
+    case EXPORT_PROVENANCE:
+        provenance_row(export->rows, &export->header, NULL);
+        break;
+    }
+    rows_end_naming(export->rows);
+}
+
+/* --- second pass ------------------------------------------------------------------------------------------------ */
+
+static void write_cell(Export *export, const CellRecord *cell) {
+    const Entry *training = find_entry(export, cell->training_id);
+    if (training == NULL || !training->is_training) {
+        export->orphans++;
+        return;
+    }
+    Settings settings = export->defaults;
+    settings.training = training->spec;
+    settings.critic = cell->critic;
+    settings.evaluation.prompts = cell->prompts;
+    metric_rows(export->rows, &cell->training_id, &cell->cell_id, &settings, PREDICTOR_MODEL, &cell->curves);
+}
+
+static void write_baseline(Export *export, const BaselineRecord *baseline) {
+    Settings settings = export->defaults;
+    settings.training.task = baseline->task;
+    settings.training.seed = baseline->seed;
+    settings.critic = baseline->critic;
+    settings.evaluation.prompts = baseline->prompts;
+    settings.evaluation.gd_steps = baseline->gd_steps;
+    metric_rows(export->rows, NULL, &baseline->baseline_id, &settings, baseline->predictor, &baseline->curves);
+}
+
+/* Writes the run whose header is open, with its end where that is known. */
+static void close_header(Export *export, const EndRecord *end) {
+    if (!export->header_open) return;
+    provenance_row(export->rows, &export->header, end);
+    Record record = {.kind = RECORD_HEADER, .of.header = export->header};
+    record_free(&record);
+    export->header_open = false;
+}
+
+static Status write_record(void *context, uint64_t offset, Record *record, Error *err) {
+    Export *export = context;
+    if (export->table == EXPORT_METRICS) {
+        if (record->kind == RECORD_CELL && counts(export, record)) write_cell(export, &record->of.cell);
+        if (record->kind == RECORD_BASELINE && counts(export, record)) write_baseline(export, &record->of.baseline);
+    } else if (export->table == EXPORT_PROVENANCE) {
+        if (record->kind == RECORD_END) close_header(export, &record->of.end);
+        if (record->kind == RECORD_HEADER) {
+            close_header(export, NULL);
+            export->header = record->of.header;
+            export->header_open = true;
+            memset(record, 0, sizeof *record); /* taken */
+        }
+    } else if (record->kind == RECORD_TRAINING && counts(export, record)) {
+        if (export->table == EXPORT_TRAININGS) training_row(export->rows, &record->of.training, &export->defaults);
+        if (export->table == EXPORT_LOSS) loss_rows(export->rows, &record->of.training, &export->defaults);
+    }
+    return rows_status(export->rows, err);
+}
+
+Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
+                    size_t warning_bytes, Error *err) {
+    Export export = {.table = table, .rows = rows_create(out, format), .defaults = settings_default()};
+    warning[0] = '\0';
+    if (export.rows == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the rows of a table");
+    Status status = STATUS_OK;
+    if (table != EXPORT_PROVENANCE) status = journal_read(dir, index_record, &export, warning, warning_bytes, err);
+    if (status == STATUS_OK) {
+        if (rows_naming(export.rows)) name_columns(&export);
+        status = journal_read(dir, write_record, &export, warning, warning_bytes, err);
+        close_header(&export, NULL);
+    }
+    if (export.orphans > 0) {
+        size_t used = strlen(warning);
+        snprintf(warning + used, warning_bytes - used, "%ld cells left out: their training is in no record\n",
+                 export.orphans);
+    }
+    tdestroy(export.index, free);
+    Status written = rows_finish(export.rows, status == STATUS_OK ? err : NULL);
+    return status != STATUS_OK ? status : written;
+}

@@ -1,0 +1,33 @@
+/* Results as long tables in CSV or JSON lines, straight from the record files.
+ *
+ * Two passes over the records: the first notes which ids there are and the settings of every training, the second
+ * writes rows. Memory is that of the index, whatever the length of the table. Of records with the same id the last one
+ * counts. Rows come in the order of the files. */
+#ifndef ANALYSIS_EXPORT_H
+#define ANALYSIS_EXPORT_H
+
+#include "analysis/rows.h"
+
+/* metrics: training_id, cell_id, seed, settings, predictor, kind ("examples"), index, metric, value, standard_error.
+ *     A baseline has no training_id, its baseline_id stands in cell_id, and settings of models are undefined.
+ * trainings: training_id, seed, settings, outcome, .., timing, host: one row a training.
+ * loss: training_id, seed, settings, step, loss: the loss curves.
+ * provenance: one row a run (segment): its header and end record.
+ * Settings are the columns of jobs/settings.h's table, dots as underscores, without lists of names. */
+typedef enum ExportTable { EXPORT_METRICS, EXPORT_TRAININGS, EXPORT_LOSS, EXPORT_PROVENANCE } ExportTable;
+
+/* The table's name in commands ("metrics"); NULL past the last. */
+const char *export_table_name(int table);
+
+/* Writes one table of the folder dir to out. warning gets a line per damaged file (journal_read) and one when cells had
+ * to be left out because their training is in no record. */
+Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
+                    size_t warning_bytes, Error *err);
+
+/* A column for every setting, of trainings only or with critics and evaluation; undefined where it does not apply. */
+void settings_columns(RowWriter *rows, const Settings *settings, Predictor predictor, bool critics);
+
+/* "2024-12-10T09:00:00.123Z"; NULL for 0, unknown. */
+const char *utc_text(int64_t unix_ms, char *text, size_t text_bytes);
+
+#endif

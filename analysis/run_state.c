@@ -1,0 +1,212 @@
+/* See run_state.h. */
+#include "analysis/run_state.h"
+
+#include "coordinator/journal.h"
+#include "coordinator/segments.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <search.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- census ----------------------------------------------------------------------------------------------------- */
+
+/* One id, with what its records said. */
+typedef struct Person {
+    Id id;
+    RecordKind kind;
+    bool known;      /* the rest is filled in */
+    Outcome outcome; /* of a training */
+    uint32_t seed;
+    char *reason; /* of a failed training, else NULL */
+} Person;
+
+typedef struct Count {
+    void *tree; /* of Person, by id */
+    Census *census;
+} Count;
+
+static int compare_persons(const void *a, const void *b) {
+    return memcmp(&((const Person *)a)->id, &((const Person *)b)->id, sizeof(Id));
+}
+
+static void free_person(void *person) {
+    free(((Person *)person)->reason);
+    free(person);
+}
+
+/* The one person of an id, made when new; NULL: no memory. */
+static Person *person_of(Count *count, Id id, RecordKind kind) {
+    Person *fresh = calloc(1, sizeof *fresh);
+    if (fresh == NULL) return NULL;
+    fresh->id = id;
+    fresh->kind = kind;
+    Person **node = tsearch(fresh, &count->tree, compare_persons);
+    if (node == NULL || *node != fresh) free(fresh);
+    return node != NULL ? *node : NULL;
+}
+
+static Status count_record(void *context, uint64_t offset, Record *record, Error *err) {
+    Count *count = context;
+    Person *person = NULL;
+    if (record->kind == RECORD_TRAINING) {
+        TrainingRecord *training = &record->of.training;
+        person = person_of(count, training->training_id, record->kind);
+        bool known = person != NULL && person->known, failed = training->outcome == OUTCOME_FAILED;
+        if (person != NULL && !(known && failed && person->outcome != OUTCOME_FAILED)) { /* failures hide no result */
+            person->known = true;
+            person->outcome = training->outcome;
+            person->seed = training->spec.seed;
+            free(person->reason);
+            person->reason = failed ? strdup(training->reason) : NULL;
+        }
+    } else if (record->kind == RECORD_CELL) {
+        person = person_of(count, record->of.cell.cell_id, record->kind);
+    } else if (record->kind == RECORD_BASELINE) {
+        person = person_of(count, record->of.baseline.baseline_id, record->kind);
+    } else {
+        return STATUS_OK;
+    }
+    return person != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory to count the records");
+}
+
+static void count_person(const void *node, VISIT visit, void *context) {
+    if (visit != postorder && visit != leaf) return; /* every node once */
+    const Person *person = *(Person *const *)node;
+    Census *census = context;
+    census->cells += person->kind == RECORD_CELL;
+    census->baselines += person->kind == RECORD_BASELINE;
+    if (person->kind != RECORD_TRAINING) return;
+    census->trainings_done += person->outcome == OUTCOME_DONE;
+    census->trainings_diverged += person->outcome == OUTCOME_DIVERGED;
+    census->trainings_failed += person->outcome == OUTCOME_FAILED;
+    if (person->reason != NULL && census->first_failure[0] == '\0')
+        snprintf(census->first_failure, sizeof census->first_failure, "seed %u: %s", person->seed, person->reason);
+}
+
+Status census_take(const char *dir, Census *census, char *warning, size_t warning_bytes, Error *err) {
+    Count count = {NULL, census};
+    memset(census, 0, sizeof *census);
+    Status status = journal_read(dir, count_record, &count, warning, warning_bytes, err);
+    if (status == STATUS_OK) twalk_r(count.tree, count_person, census);
+    tdestroy(count.tree, free_person);
+    return status;
+}
+
+/* --- status files ----------------------------------------------------------------------------------------------- */
+
+const char *run_state_name(RunState state) {
+    switch (state) {
+    case RUN_ENDED:
+        return "ended";
+    case RUN_RUNNING:
+        return "running";
+    case RUN_DIED:
+        return "died";
+    }
+    return "?";
+}
+
+double status_number(const json_t *status, const char *outer, const char *inner) {
+    const json_t *value = json_object_get(status, outer);
+    if (inner != NULL) value = json_object_get(value, inner);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+const char *status_text(const json_t *status, const char *key) {
+    const char *text = json_string_value(json_object_get(status, key));
+    return text != NULL ? text : "";
+}
+
+static RunState judge(const char *dir, const char *segment, const json_t *status) {
+    if (strcmp(status_text(status, "state"), "running") != 0) return RUN_ENDED;
+    return segment_is_alive(dir, segment) ? RUN_RUNNING : RUN_DIED;
+}
+
+static double now_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return 1e3 * (double)now.tv_sec + 1e-6 * (double)now.tv_nsec;
+}
+
+static Status read_segments(const char *dir, FolderState *state, char *warning, size_t warning_bytes, Error *err) {
+    SegmentList list;
+    Status status = segments_list(dir, "status", &list, err);
+    if (status == STATUS_OK && list.count > 0) {
+        state->segments = calloc(list.count, sizeof *state->segments);
+        if (state->segments == NULL)
+            status = error_set(err, STATUS_NO_MEMORY, "%s: no memory for its %zu runs", dir, list.count);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < list.count; i++) {
+        char path[PATH_MAX];
+        segment_path(dir, "status", list.names[i], path);
+        json_t *content = json_load_file(path, 0, NULL);
+        double updated_ms = status_number(content, "updated_unix_ms", NULL);
+        if (!json_is_object(content) || isnan(updated_ms)) {
+            size_t used = strlen(warning);
+            snprintf(warning + used, warning_bytes - used,
+                     "%s: passed over: expected the JSON object of a run's status\n", path);
+            json_decref(content);
+            continue;
+        }
+        double age_s = fmax(0, (now_ms() - updated_ms) / 1e3);
+        state->segments[state->n_segments++] = (SegmentState){content, judge(dir, list.names[i], content), age_s};
+    }
+    segments_free(&list);
+    return status;
+}
+
+const SegmentState *folder_latest(const FolderState *state) {
+    const SegmentState *latest = NULL;
+    for (int i = 0; i < state->n_segments; i++)
+        if (latest == NULL || state->segments[i].age_s <= latest->age_s) latest = &state->segments[i];
+    return latest;
+}
+
+static int judge_exit_code(const FolderState *state) {
+    for (int i = 0; i < state->n_segments; i++)
+        if (state->segments[i].state == RUN_RUNNING) return STATUS_INCOMPLETE;
+    const SegmentState *latest = folder_latest(state);
+    const Census *census = &state->census;
+    if (latest != NULL && latest->state == RUN_DIED) return STATUS_INCOMPLETE;
+    double code = latest != NULL ? status_number(latest->status, "exit_code", NULL) : NAN;
+    if (code > 0) return (int)code;
+    double total = latest != NULL ? status_number(latest->status, "trainings", "total") : NAN;
+    if ((double)(census->trainings_done + census->trainings_diverged + census->trainings_failed) < total)
+        return STATUS_INCOMPLETE;
+    return census->trainings_failed > 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+Status folder_state_read(const char *dir, FolderState **out, char *warning, size_t warning_bytes, Error *err) {
+    warning[0] = '\0';
+    if (access(dir, R_OK | X_OK) != 0) return error_set(err, STATUS_IO, "%s: cannot be read: %s", dir, strerror(errno));
+    FolderState *state = calloc(1, sizeof *state);
+    if (state == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the state of %s", dir);
+    Status status = census_take(dir, &state->census, warning, warning_bytes, err);
+    if (status == STATUS_OK) status = read_segments(dir, state, warning, warning_bytes, err);
+    const Census *census = &state->census;
+    int64_t records = census->trainings_done + census->trainings_diverged + census->trainings_failed + census->cells +
+                      census->baselines;
+    if (status == STATUS_OK && state->n_segments == 0 && records == 0)
+        status = error_set(err, STATUS_DATA, "%s: no run was here: expected status-*.json or records-*.tfrecord", dir);
+    if (status != STATUS_OK) {
+        folder_state_free(state);
+        return status;
+    }
+    state->exit_code = judge_exit_code(state);
+    *out = state;
+    return STATUS_OK;
+}
+
+void folder_state_free(FolderState *state) {
+    if (state == NULL) return;
+    for (int i = 0; i < state->n_segments; i++)
+        json_decref(state->segments[i].status);
+    free(state->segments);
+    free(state);
+}

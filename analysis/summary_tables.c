@@ -1,0 +1,308 @@
+/* See summary_tables.h. */
+#include "analysis/summary_tables.h"
+
+#include "analysis/export.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- sheets ------------------------------------------------------------------------------------------------------ */
+
+/* "0.295 ± 0.005", "0.295" for one seed, "-" where undefined; says how many seeds count when not all do. */
+static void add_interval(Sheet *sheet, const MeanInterval *interval, int decimals) {
+    char spread[48] = "", left_out[32] = "";
+    if (interval->n == 0) {
+        sheet_add(sheet, "-");
+        return;
+    }
+    if (interval->n > 1) snprintf(spread, sizeof spread, " ± %.*f", decimals, interval_half_width(interval));
+    if (interval->undefined > 0) snprintf(left_out, sizeof left_out, " (n %d)", interval->n);
+    sheet_add(sheet, "%.*f%s%s", decimals, interval->mean, spread, left_out);
+}
+
+static void add_axes(Sheet *sheet, const Table *table, const Settings *settings, Predictor predictor, bool critics) {
+    for (int i = 0; i < table->n_axes; i++) {
+        const Setting *axis = table->axes[i];
+        if (!critics && axis->role != ROLE_TRAINING) continue;
+        char text[64] = "";
+        if (setting_applies(axis, predictor)) setting_format(axis, setting_get(axis, settings), text, sizeof text);
+        sheet_add(sheet, "%s", text);
+    }
+}
+
+static int add_axis_headings(Sheet *sheet, const Table *table, bool critics) {
+    int count = 0;
+    for (int i = 0; i < table->n_axes; i++) {
+        if (!critics && table->axes[i]->role != ROLE_TRAINING) continue;
+        char text[64];
+        count++;
+        if (sheet != NULL) sheet_add(sheet, "%s", setting_label(table->axes[i], text, sizeof text));
+    }
+    return count;
+}
+
+static Sheet *complete_or_null(Sheet *sheet) {
+    if (sheet_complete(sheet)) return sheet;
+    sheet_free(sheet);
+    return NULL;
+}
+
+Sheet *summary_sheet(const Summary *summary) {
+    const Table *table = summary->table;
+    Sheet *sheet = sheet_create(summary->n_configurations + 1, table->n_axes + 3 + METRIC_COUNT);
+    if (sheet == NULL) return NULL;
+    add_axis_headings(sheet, table, true);
+    sheet_add(sheet, "self-check");
+    sheet_add(sheet, "predictor");
+    sheet_add(sheet, "seeds");
+    for (Metric metric = 0; metric < METRIC_COUNT; metric++)
+        sheet_add(sheet, "%s", metric_name(metric));
+    for (int i = 0; i < summary->n_configurations; i++) {
+        const Configuration *configuration = &summary->configurations[i];
+        const Series *series = configuration->series;
+        sheet->section[i + 1] = i == 0 || !series_same_task(configuration[-1].series, series);
+        add_axes(sheet, table, &series->settings, series->predictor, true);
+        sheet_add(sheet, "%.3f", configuration_self_check(configuration));
+        sheet_add(sheet, "%s", predictor_name(series->predictor));
+        sheet_add(sheet, "%d", configuration->n_series);
+        for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
+            int examples = configuration_at(configuration, summary->at);
+            MeanInterval interval = configuration_interval(configuration, metric, examples);
+            add_interval(sheet, &interval, 3);
+        }
+    }
+    sheet = complete_or_null(sheet);
+    if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH) sheet->hidden[table->n_axes] = true; /* self-check */
+    if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH)
+        sheet->hidden[sheet->n_columns - 1] = true; /* alignment_loss */
+    return sheet;
+}
+
+/* Mean and interval of a number of the trainings that are done. */
+static MeanInterval over_trainings(const TrainingGroup *of, double (*number)(const TrainingRecord *)) {
+    double values[of->n_trainings];
+    int count = 0;
+    for (int i = 0; i < of->n_trainings; i++)
+        if (training_is_done(&of->trainings[i])) values[count++] = number(&of->trainings[i].record);
+    return mean_interval(values, count, CONFIDENCE_95);
+}
+
+static double final_loss(const TrainingRecord *training) {
+    return training->final_loss;
+}
+static double minutes(const TrainingRecord *training) {
+    return training->wall_s / 60;
+}
+static double gflops(const TrainingRecord *training) {
+    return training->wall_s > 0 ? training->flops / training->wall_s / 1e9 : NAN;
+}
+
+Sheet *trainings_sheet(const Summary *summary) {
+    const Table *table = summary->table;
+    int axes = add_axis_headings(NULL, table, false);
+    Sheet *sheet = sheet_create(summary->n_training_groups + 1, axes + 4);
+    if (sheet == NULL) return NULL;
+    add_axis_headings(sheet, table, false);
+    sheet_add(sheet, "done");
+    sheet_add(sheet, "final loss");
+    sheet_add(sheet, "minutes each");
+    sheet_add(sheet, "GFLOP/s");
+    for (int i = 0; i < summary->n_training_groups; i++) {
+        const TrainingGroup *group = &summary->training_groups[i];
+        Settings settings = {.training = group->trainings->record.spec};
+        add_axes(sheet, table, &settings, PREDICTOR_MODEL, false);
+        sheet_add(sheet, "%d of %d", group->done, group->n_trainings);
+        MeanInterval loss = over_trainings(group, final_loss), time = over_trainings(group, minutes),
+                     speed = over_trainings(group, gflops);
+        add_interval(sheet, &loss, 3);
+        add_interval(sheet, &time, 2);
+        add_interval(sheet, &speed, 1);
+    }
+    return complete_or_null(sheet);
+}
+
+/* --- CSV -------------------------------------------------------------------------------------------------------- */
+
+static void interval_columns(RowWriter *rows, const MeanInterval *interval) {
+    row_integer(rows, "seeds", interval->n);
+    row_integer(rows, "undefined", interval->undefined);
+    row_number(rows, "mean", interval->mean);
+    row_number(rows, "standard_deviation", interval->standard_deviation);
+    row_number(rows, "low", interval->low);
+    row_number(rows, "high", interval->high);
+}
+
+static void configuration_rows(RowWriter *rows, const Configuration *configuration) {
+    const Series *series = configuration->series;
+    settings_columns(rows, &series->settings, series->predictor, true);
+    row_text(rows, "predictor", predictor_name(series->predictor));
+    row_number(rows, "self_check_accuracy", configuration_self_check(configuration));
+    row_keep(rows);
+    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
+        for (int examples = 0; examples < series->curves.n_points; examples++) {
+            MeanInterval interval = configuration_interval(configuration, metric, examples);
+            row_text(rows, "metric", metric_name(metric));
+            row_text(rows, "kind", "examples");
+            row_integer(rows, "index", examples);
+            interval_columns(rows, &interval);
+            row_end(rows);
+        }
+    }
+    rows_restart(rows);
+}
+
+static void write_summary(const Summary *summary, RowWriter *rows) {
+    Curves curves = {1, (double[METRIC_COUNT]){0}, (double[METRIC_COUNT]){0}};
+    Series nothing = {.settings = summary->table->defaults, .curves = curves};
+    configuration_rows(rows, &(Configuration){&nothing, 1}); /* names the columns */
+    rows_end_naming(rows);
+    for (int i = 0; i < summary->n_configurations; i++)
+        configuration_rows(rows, &summary->configurations[i]);
+}
+
+static void seed_rows(RowWriter *rows, const Series *series, int examples) {
+    settings_columns(rows, &series->settings, series->predictor, true);
+    row_text(rows, "predictor", predictor_name(series->predictor));
+    row_integer(rows, "seed", series->settings.training.seed);
+    row_text(rows, "kind", "examples");
+    row_integer(rows, "index", examples);
+    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
+        char name[64];
+        size_t place = curves_at(&series->curves, metric, examples);
+        row_number(rows, metric_name(metric), rows_naming(rows) ? NAN : series->curves.value[place]);
+        snprintf(name, sizeof name, "%s_standard_error", metric_name(metric));
+        row_number(rows, name, rows_naming(rows) ? NAN : series->curves.standard_error[place]);
+    }
+    row_end(rows);
+}
+
+static void write_seeds(const Summary *summary, RowWriter *rows) {
+    seed_rows(rows, &(Series){.settings = summary->table->defaults}, 0); /* names the columns */
+    rows_end_naming(rows);
+    for (int i = 0; i < summary->n_configurations; i++) {
+        const Configuration *configuration = &summary->configurations[i];
+        for (int j = 0; j < configuration->n_series; j++)
+            seed_rows(rows, &configuration->series[j], configuration_at(configuration, summary->at));
+    }
+}
+
+static void training_row(RowWriter *rows, const Training *training, const Settings *defaults) {
+    Settings settings = *defaults;
+    settings.training = training->record.spec;
+    bool ended = training->ended;
+    row_id(rows, "training_id", &training->record.training_id);
+    row_integer(rows, "seed", training->record.spec.seed);
+    settings_columns(rows, &settings, PREDICTOR_MODEL, false);
+    row_text(rows, "outcome", ended ? outcome_name(training->record.outcome) : "not finished");
+    row_text(rows, "reason", ended ? training->record.reason : NULL);
+    row_number(rows, "steps_done", ended ? (double)training->record.steps_done : NAN);
+    row_number(rows, "final_loss", ended ? training->record.final_loss : NAN);
+    row_number(rows, "wall_s", ended ? training->record.wall_s : NAN);
+    row_end(rows);
+}
+
+static void write_trainings(const Summary *summary, RowWriter *rows) {
+    const Table *table = summary->table;
+    training_row(rows, &(Training){0}, &table->defaults); /* names the columns */
+    rows_end_naming(rows);
+    for (int i = 0; i < table->n_trainings; i++)
+        training_row(rows, &table->trainings[i], &table->defaults);
+}
+
+static Status write_csv(const Summary *summary, const char *dir, const char *name,
+                        void (*write)(const Summary *, RowWriter *), Error *err) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *out = fopen(path, "w");
+    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    RowWriter *rows = rows_create(out, ROWS_CSV);
+    Status status = STATUS_OK;
+    if (rows == NULL) {
+        status = error_set(err, STATUS_NO_MEMORY, "%s: no memory for a row", path);
+    } else {
+        write(summary, rows);
+        status = rows_finish(rows, err);
+        if (status != STATUS_OK) error_prefix(err, status, "%s", path);
+    }
+    if (fclose(out) != 0 && status == STATUS_OK)
+        status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return status;
+}
+
+Status summary_write_csv(const Summary *summary, const char *dir, Error *err) {
+    Status status = write_csv(summary, dir, "summary.csv", write_summary, err);
+    if (status == STATUS_OK) status = write_csv(summary, dir, "seeds.csv", write_seeds, err);
+    if (status == STATUS_OK) status = write_csv(summary, dir, "trainings.csv", write_trainings, err);
+    return status;
+}
+
+/* --- JSON ------------------------------------------------------------------------------------------------------- */
+
+static json_t *real_or_null(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static json_t *interval_json(const MeanInterval *interval) {
+    return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o}", "n", interval->n, "undefined", interval->undefined, "mean",
+                     real_or_null(interval->mean), "standard_deviation", real_or_null(interval->standard_deviation),
+                     "low", real_or_null(interval->low), "high", real_or_null(interval->high));
+}
+
+/* The value of an axis: a number, a truth value or a name. */
+static json_t *setting_json(const Setting *setting, const Settings *settings) {
+    char text[64];
+    SettingValue value = setting_get(setting, settings);
+    if (setting->type == SETTING_BOOLEAN) return json_boolean(value != 0);
+    if (setting->type == SETTING_INTEGER && !(setting->keyword != NULL && value == setting->keyword_value))
+        return json_integer((json_int_t)value);
+    if (setting->type == SETTING_REAL) return json_real(value);
+    return json_string(setting_format(setting, value, text, sizeof text));
+}
+
+static json_t *configuration_json(const Summary *summary, const Configuration *configuration) {
+    const Table *table = summary->table;
+    const Series *series = configuration->series;
+    json_t *settings = json_object(), *seeds = json_array();
+    for (int i = 0; i < table->n_axes; i++)
+        if (setting_applies(table->axes[i], series->predictor))
+            json_object_set_new(settings, table->axes[i]->key, setting_json(table->axes[i], &series->settings));
+    for (int i = 0; i < configuration->n_series; i++)
+        json_array_append_new(seeds, json_integer(series[i].settings.training.seed));
+    int examples = configuration_at(configuration, summary->at);
+    json_t *result = json_pack("{s:o, s:s, s:o, s:i, s:o}", "settings", settings, "predictor",
+                               predictor_name(series->predictor), "seeds", seeds, "examples", examples,
+                               "self_check_accuracy", real_or_null(configuration_self_check(configuration)));
+    for (Metric metric = 0; result != NULL && metric < METRIC_COUNT; metric++) {
+        MeanInterval interval = configuration_interval(configuration, metric, examples);
+        json_object_set_new(result, metric_name(metric), interval_json(&interval));
+    }
+    return result;
+}
+
+/* The remarks, a string a line. */
+static json_t *remarks_json(const Summary *summary) {
+    json_t *lines = json_array();
+    char *text = summary_remarks(summary), *rest = text;
+    for (char *line; rest != NULL && (line = strsep(&rest, "\n")) != NULL;)
+        if (line[0] != '\0') json_array_append_new(lines, json_string(line + strspn(line, " ")));
+    free(text);
+    return lines;
+}
+
+json_t *summary_json(const Summary *summary) {
+    const Table *table = summary->table;
+    json_t *axes = json_array(), *seeds = json_array(), *configurations = json_array();
+    for (int i = 0; i < table->n_axes; i++)
+        json_array_append_new(axes, json_string(table->axes[i]->key));
+    for (int i = 0; i < table->n_seeds; i++)
+        json_array_append_new(seeds, json_integer(table->seeds[i]));
+    for (int i = 0; i < summary->n_configurations; i++)
+        json_array_append_new(configurations, configuration_json(summary, &summary->configurations[i]));
+    return json_pack("{s:i, s:o, s:b, s:{s:i, s:i, s:i, s:i}, s:o, s:o, s:o}", "at", summary->at, "axes", axes,
+                     "complete", summary_is_complete(summary), "trainings", "asked", table->n_trainings, "done",
+                     summary->done, "diverged", summary->diverged, "failed", summary->failed, "seeds", seeds,
+                     "configurations", configurations, "remarks", remarks_json(summary));
+}

@@ -1,0 +1,146 @@
+/* palinode analyze: reads results, prints a table, writes tables, figures and a report beside them. */
+#include "analysis/figure_choice.h"
+#include "analysis/report.h"
+#include "analysis/summary_tables.h"
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/warning.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+typedef struct AnalyzeOptions {
+    const char *output;
+    int64_t at;
+    bool json, png;
+} AnalyzeOptions;
+
+enum { WARNING_BYTES = 4096 };
+
+static Status make_dir(const char *out, const char *name, char path[PATH_MAX], Error *err) {
+    if (snprintf(path, PATH_MAX, "%s%s%s", out, name[0] != '\0' ? "/" : "", name) >= PATH_MAX)
+        return error_set(err, STATUS_IO, "%s: the path is too long", out);
+    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+        return error_set(err, STATUS_IO, "%s: cannot be made: %s", path, strerror(errno));
+    return STATUS_OK;
+}
+
+/* Draws all figures; goes on after one that could not be drawn and returns the first failure. */
+static Status draw(const Figure *figures, int n_figures, const char *dir, bool png, Error *err) {
+    Status first = STATUS_OK;
+    for (int i = 0; i < n_figures; i++) {
+        Status status = figure_write(&figures[i], dir, png, first == STATUS_OK ? err : NULL);
+        if (first == STATUS_OK) first = status;
+    }
+    return first;
+}
+
+/* Writes tables/, figures/ and report.html under out; a figure that cannot be drawn does not stop the rest. */
+static Status write_files(const Summary *summary, const char *out, bool png, Error *err) {
+    char tables[PATH_MAX], figures_dir[PATH_MAX], report[PATH_MAX];
+    Figure *figures = calloc(AXES_MAX + 1, sizeof *figures);
+    if (figures == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the figures");
+    int n_figures = figures_choose(summary, figures);
+    Status drawn = STATUS_OK, status = make_dir(out, "", report, err);
+    if (status == STATUS_OK) status = make_dir(out, "tables", tables, err);
+    if (status == STATUS_OK) status = make_dir(out, "figures", figures_dir, err);
+    if (status == STATUS_OK) status = summary_write_csv(summary, tables, err);
+    if (status == STATUS_OK) {
+        snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
+        drawn = draw(figures, n_figures, figures_dir, png, err);
+        status = report_write(summary, figures, n_figures, figures_dir, report, drawn == STATUS_OK ? err : NULL);
+    }
+    if (status == STATUS_OK)
+        fprintf(stderr, "palinode: wrote %s, %s/*.csv and %d figure%s in %s\n", report, tables, n_figures,
+                n_figures == 1 ? "" : "s", figures_dir);
+    free(figures);
+    return status != STATUS_OK ? status : drawn;
+}
+
+static Status print_text(const Summary *summary, Error *err) {
+    char *remarks = summary_remarks(summary);
+    Sheet *sheet = summary_sheet(summary);
+    Status status = STATUS_OK;
+    if (remarks != NULL && sheet != NULL) {
+        fputs(remarks, stdout);
+        printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval\n\n", summary->at);
+        sheet_print(sheet, stdout);
+        if (sheet->hidden[sheet->n_columns - 1])
+            printf("\nalignment_loss and self-check accuracy: tables/summary.csv\n");
+    } else {
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for the table");
+    }
+    sheet_free(sheet);
+    free(remarks);
+    return status;
+}
+
+static Status print_json(const Summary *summary, Error *err) {
+    json_t *json = summary_json(summary);
+    int failed = json == NULL || json_dumpf(json, stdout, JSON_INDENT(2)) != 0;
+    json_decref(json);
+    if (failed) return error_set(err, STATUS_NO_MEMORY, "no memory for the results as JSON");
+    putchar('\n');
+    return STATUS_OK;
+}
+
+static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions *options, Error *err) {
+    Table *table = NULL;
+    Summary *summary = NULL;
+    char warning[WARNING_BYTES] = "";
+    Status status = table_read(dirs, n_dirs, &table, warning, sizeof warning, err);
+    print_warnings(warning);
+    if (status == STATUS_OK) status = summary_create(table, (int)options->at, &summary, err);
+    if (status == STATUS_OK) status = options->json ? print_json(summary, err) : print_text(summary, err);
+    if (status == STATUS_OK && fflush(stdout) != 0)
+        status = error_set(err, STATUS_IO, "standard output: %s", strerror(errno));
+    if (status == STATUS_OK)
+        status = write_files(summary, options->output != NULL ? options->output : dirs[0], options->png, err);
+    summary_free(summary);
+    table_free(table);
+    return status;
+}
+
+int command_analyze(int argc, char **argv) {
+    AnalyzeOptions options = {.at = AT_DEFAULT};
+    const Option table[] = {
+        {.name = "output",
+         .letter = 'o',
+         .type = OPTION_TEXT,
+         .value = &options.output,
+         .argument = "DIR",
+         .summary = "folder for tables/, figures/ and report.html (default: the first DIR)"},
+        {.name = "at",
+         .type = OPTION_INTEGER,
+         .value = &options.at,
+         .argument = "K",
+         .minimum = 0,
+         .maximum = 65535,
+         .summary = "number of examples at which the table reads the curves (default 15, or N - 1 if that is less)"},
+        {.name = "png", .type = OPTION_FLAG, .value = &options.png, .summary = "draw figures as PNG as well"},
+        {.name = "json",
+         .type = OPTION_FLAG,
+         .value = &options.json,
+         .summary = "the table as one JSON value on stdout"},
+    };
+    const Command command = {
+        .name = "analyze",
+        .usage = "DIR... [-o DIR] [options]",
+        .summary = "tables, figures and a report from results",
+        .details = "Results of several folders are read as one; of equal ids the last counts. Figures are drawn\n"
+                   "by gnuplot; without it the tables are written all the same, and the exit code is 1.",
+        .options = table,
+        .n_options = sizeof table / sizeof table[0],
+        .min_operands = 1,
+        .max_operands = -1};
+    const char **operands;
+    int n_operands, exit_code;
+    if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
+    Error err = {{0}};
+    Status status = analyze(operands, n_operands, &options, &err);
+    free((void *)operands);
+    return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
+}

@@ -1,0 +1,54 @@
+/* palinode verify: every record of every file, checked; with --repair a torn tail is cut off. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "coordinator/journal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static Status print_check(void *context, const SegmentCheck *check, Error *err) {
+    const RecordScan *scan = &check->scan;
+    printf("%s: %llu record%s, %llu bytes: ", check->path, (unsigned long long)scan->records,
+           scan->records == 1 ? "" : "s", (unsigned long long)scan->whole_bytes);
+    if (scan->problem[0] == '\0') {
+        printf("%s\n", scan->ended    ? "whole"
+                       : check->alive ? "whole, its run goes on"
+                                      : "whole, its run did not end in order");
+        return STATUS_OK;
+    }
+    printf("%s", scan->problem);
+    if (check->saved_as[0] != '\0')
+        printf("; cut off, saved as %s", check->saved_as);
+    else if (check->alive)
+        printf("; its run goes on");
+    printf("\n");
+    return STATUS_OK;
+}
+
+int command_verify(int argc, char **argv) {
+    bool repair = false;
+    const Option table[] = {
+        {.name = "repair",
+         .type = OPTION_FLAG,
+         .value = &repair,
+         .summary =
+             "cut off what is behind the last whole record of a damaged file, and keep it beside the file; never "
+             "of a run that goes on"},
+    };
+    const Command command = {.name = "verify",
+                             .usage = "DIR [--repair]",
+                             .summary = "check every record; --repair cuts a torn tail",
+                             .details =
+                                 "Exit code 0: every byte belongs to a whole record (or now does); 1: damage is left.",
+                             .options = table,
+                             .n_options = sizeof table / sizeof table[0],
+                             .min_operands = 1,
+                             .max_operands = 1};
+    const char **operands;
+    int n_operands, exit_code;
+    if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
+    Error err = {{0}};
+    Status status = journal_verify(operands[0], repair, print_check, NULL, &err);
+    free((void *)operands);
+    return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
+}

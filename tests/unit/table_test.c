@@ -1,0 +1,202 @@
+/* The table of results and what the summary says of it. */
+#include "tests/harness.h"
+
+#include "analysis/summary.h"
+#include "analysis/summary_tables.h"
+#include "tests/unit/fake_results.h"
+
+static void series_of_one_configuration_lie_side_by_side_with_the_best_critic_first(void **state) {
+    Table *table = fake_table((int[]){4, 2}, 2, 3);
+    assert_int_equal(table->n_series, 2 * 3 * 2 + 2 * 3 * 2); /* models, baselines: shared by the depths */
+    static const struct {
+        double quality;
+        Predictor predictor;
+        int n_layer;
+    } expected[] = {{1, PREDICTOR_MODEL, 2}, {1, PREDICTOR_MODEL, 4},   {1, PREDICTOR_GD, 0},
+                    {1, PREDICTOR_MEAN, 0},  {0.5, PREDICTOR_MODEL, 2}, {0.5, PREDICTOR_MODEL, 4},
+                    {0.5, PREDICTOR_GD, 0},  {0.5, PREDICTOR_MEAN, 0}};
+    for (int i = 0; i < table->n_series; i++) {
+        const Series *series = &table->series[i];
+        assert_near(series->settings.critic.quality, expected[i / 3].quality, 0);
+        assert_int_equal(series->predictor, expected[i / 3].predictor);
+        if (series->predictor == PREDICTOR_MODEL)
+            assert_int_equal(series->settings.training.model.n_layer, expected[i / 3].n_layer);
+        assert_int_equal(series->settings.training.seed, i % 3);
+    }
+    table_free(table);
+}
+
+static void only_settings_that_vary_are_axes_and_labels_name_only_those(void **state) {
+    Table *table = fake_table((int[]){4, 2}, 2, 2);
+    char text[128];
+    assert_int_equal(table->n_axes, 2);
+    assert_string_equal(table->axes[0]->key, "model.n_layer");
+    assert_string_equal(table->axes[1]->key, "evaluate.critique_quality");
+    assert_string_equal(series_label(table, &table->series[0], NULL, text, sizeof text), "n_layer 2, q 1");
+    assert_string_equal(series_label(table, &table->series[0], table->axes[0], text, sizeof text), "q 1");
+    assert_string_equal(series_label(table, &table->series[4], NULL, text, sizeof text), "q 1"); /* gd has no depth */
+    assert_string_equal(setting_label(settings_find("task.noise"), text, sizeof text), "task.noise");
+    table_free(table);
+}
+
+static void of_records_with_the_same_id_the_last_read_wins(void **state) {
+    Table *table = table_create();
+    TrainingSpec spec = fake_spec(2, 0);
+    add_fake(table, fake_training(&spec, OUTCOME_FAILED));
+    add_fake(table, fake_cell(&spec, 1));
+    Record again = fake_cell(&spec, 1);
+    again.of.cell.self_check_accuracy = 0.125;
+    add_fake(table, again);
+    add_fake(table, fake_training(&spec, OUTCOME_DONE));
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(table->n_trainings, 1);
+    assert_int_equal(table->trainings[0].record.outcome, OUTCOME_DONE);
+    assert_int_equal(table->n_series, 1);
+    assert_near(table->series[0].self_check_accuracy, 0.125, 0);
+    table_free(table);
+}
+
+static void a_cell_read_before_its_training_gets_its_settings_all_the_same(void **state) {
+    Table *table = table_create();
+    TrainingSpec spec = fake_spec(7, 3);
+    add_fake(table, fake_cell(&spec, 1));
+    add_fake(table, fake_training(&spec, OUTCOME_DONE));
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(table->series[0].settings.training.model.n_layer, 7);
+    assert_int_equal(table->series[0].settings.training.seed, 3);
+    table_free(table);
+}
+
+static void a_cell_without_its_training_is_left_out_and_counted(void **state) {
+    Table *table = table_create();
+    TrainingSpec spec = fake_spec(2, 0);
+    add_fake(table, fake_cell(&spec, 1));
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(table->n_series, 0);
+    assert_int_equal(table->orphans, 1);
+    table_free(table);
+}
+
+static void an_empty_table_can_be_summed_up(void **state) {
+    Table *table = table_create();
+    Summary *summary = NULL;
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(summary_create(table, AT_DEFAULT, &summary, NULL), STATUS_OK);
+    Sheet *sheet = summary_sheet(summary);
+    assert_int_equal(sheet->n_rows, 1);
+    sheet_free(sheet);
+    summary_free(summary);
+    table_free(table);
+}
+
+static void a_configuration_is_the_mean_over_its_seeds_at_the_chosen_number_of_examples(void **state) {
+    Table *table = fake_table((int[]){2}, 1, 3);
+    Summary *summary = NULL;
+    assert_int_equal(summary_create(table, AT_DEFAULT, &summary, NULL), STATUS_OK);
+    assert_int_equal(summary->at, FAKE_POINTS - 1); /* less than 15 */
+    assert_int_equal(summary->n_configurations, 6);
+    MeanInterval interval = configuration_interval(&summary->configurations[0], METRIC_NMSE, 5);
+    assert_int_equal(interval.n, 3);
+    assert_near(interval.mean, fake_value(1, 1, 5), 1e-12);
+    assert_near(interval.standard_deviation, 0.001, 1e-12);
+    assert_near(configuration_self_check(&summary->configurations[3]), 0.75, 1e-12);
+    const Configuration *gd = configuration_beside(summary, &summary->configurations[3], PREDICTOR_GD);
+    assert_ptr_equal(gd, &summary->configurations[4]);
+    assert_null(configuration_beside(summary, &summary->configurations[3], PREDICTOR_EXACT));
+    summary_free(summary);
+    Error err;
+    assert_int_equal(summary_create(table, FAKE_POINTS, &summary, &err), STATUS_USAGE);
+    assert_non_null(strstr(err.text, "0 to 7"));
+    table_free(table);
+}
+
+static void what_is_missing_is_named_by_configuration_and_seed(void **state) {
+    Table *table = table_create();
+    for (uint32_t seed = 0; seed < 6; seed++)
+        add_fake_training(table, fake_spec(2, seed));
+    TrainingSpec failed = fake_spec(4, 1), diverged = fake_spec(4, 3);
+    add_fake_training(table, fake_spec(4, 0));
+    add_fake(table, fake_training(&failed, OUTCOME_FAILED));
+    add_fake(table, fake_training(&diverged, OUTCOME_DIVERGED));
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Summary *summary = NULL;
+    assert_int_equal(summary_create(table, AT_DEFAULT, &summary, NULL), STATUS_OK);
+    assert_false(summary_is_complete(summary));
+    char *remarks = summary_remarks(summary);
+    assert_non_null(strstr(remarks, "2 configurations x 6 seeds: 7 of 9 trainings done, 1 diverged, 1 failed\n"));
+    assert_non_null(
+        strstr(remarks, "n_layer 4: 1 of 6 seeds; diverged: seed 3; failed: seed 1; not asked for: seeds 2, 4, 5"));
+    assert_null(strstr(remarks, "n_layer 2:"));
+    assert_non_null(strstr(remarks, "one seed only"));
+    free(remarks);
+    summary_free(summary);
+    table_free(table);
+}
+
+static void trainings_that_the_job_asks_for_and_no_record_holds_count_as_not_finished(void **state) {
+    Job *job = NULL;
+    Error err = {{0}};
+    const char *text = "model: {n_layer: [2, 4]}\ntask: {n_points: 8}\nseeds: {first: 0, count: 2}\n";
+    if (job_parse("test.yaml", text, NULL, 0, &job, &err) != STATUS_OK) fail_msg("%s", err.text);
+    Table *table = table_create();
+    add_fake_training(table, fake_spec(2, 0));
+    add_fake_training(table, fake_spec(2, 1));
+    assert_int_equal(table_expect(table, job, &err), STATUS_OK);
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(table->n_trainings, 4);
+    Summary *summary = NULL;
+    assert_int_equal(summary_create(table, AT_DEFAULT, &summary, NULL), STATUS_OK);
+    char *remarks = summary_remarks(summary);
+    assert_non_null(strstr(remarks, "2 of 4 trainings done"));
+    assert_non_null(strstr(remarks, "n_layer 4: 0 of 2 seeds; not finished: seeds 0, 1"));
+    assert_non_null(strstr(remarks, "only 2 seeds"));
+    free(remarks);
+    summary_free(summary);
+    table_free(table);
+    job_free(job);
+}
+
+static void the_printed_table_is_aligned_and_at_most_100_columns_wide(void **state) {
+    Table *table = fake_table((int[]){4, 2}, 2, 5);
+    Summary *summary = NULL;
+    assert_int_equal(summary_create(table, 5, &summary, NULL), STATUS_OK);
+    Sheet *sheet = summary_sheet(summary);
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    sheet_print(sheet, out);
+    fclose(out);
+    assert_non_null(strstr(text, "0.552 ± 0.002")); /* mean of fake_value(1, seed, 5), half of its interval */
+    int lines = 0;
+    for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+        lines++;
+        assert_true(text_letters(line) <= SHEET_WIDTH);
+        assert_true(line[strlen(line) - 1] != ' ');
+    }
+    assert_int_equal(lines, 1 + 8);
+    free(text);
+    sheet_free(sheet);
+    sheet = trainings_sheet(summary);
+    assert_int_equal(sheet->n_rows, 3);
+    assert_string_equal(sheet->cells[sheet->n_columns + 1], "5 of 5");
+    assert_string_equal(sheet->cells[sheet->n_columns + 2], "14.500 ± 0.000");
+    sheet_free(sheet);
+    summary_free(summary);
+    table_free(table);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(series_of_one_configuration_lie_side_by_side_with_the_best_critic_first),
+        cmocka_unit_test(only_settings_that_vary_are_axes_and_labels_name_only_those),
+        cmocka_unit_test(of_records_with_the_same_id_the_last_read_wins),
+        cmocka_unit_test(a_cell_read_before_its_training_gets_its_settings_all_the_same),
+        cmocka_unit_test(a_cell_without_its_training_is_left_out_and_counted),
+        cmocka_unit_test(an_empty_table_can_be_summed_up),
+        cmocka_unit_test(a_configuration_is_the_mean_over_its_seeds_at_the_chosen_number_of_examples),
+        cmocka_unit_test(what_is_missing_is_named_by_configuration_and_seed),
+        cmocka_unit_test(trainings_that_the_job_asks_for_and_no_record_holds_count_as_not_finished),
+        cmocka_unit_test(the_printed_table_is_aligned_and_at_most_100_columns_wide),
+    };
+    return run_tests(tests, argc, argv);
+}
