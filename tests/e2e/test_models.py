@@ -270,14 +270,17 @@ def test_a_kept_model_is_the_one_that_train_makes_and_measures_as_the_run_did(tm
     for given in [training_id, training_id[:6].upper()]:
         palinode("model", results, given, "-o", tmp_path / "kept")
         assert (tmp_path / "kept").read_bytes() == (tmp_path / "trained").read_bytes()
-    evaluated = evaluate("--model", tmp_path / "kept", job)["cells"][0]
+    cells = {cell["critique_quality"]: cell for cell in evaluate("--model", tmp_path / "kept", job)["cells"]}
     lines = [json.loads(line) for line in palinode("export", results, "--format", "jsonl").stdout.splitlines()]
-    compared = 0
+    assert {line["predictor"] for line in lines} == {"model", "gd", "mean"}
+    compared = set()
     for line in lines:
-        if line["metric"] in METRICS and line["critique_quality"] == 1 and line["predictor"] == "model":
-            assert evaluated[line["metric"]][line["index"]] == line["value"]
-            compared += 1
-    assert compared >= 12
+        cell = cells[line["evaluate_critique_quality"]]
+        curves = cell if line["predictor"] == "model" else cell["baselines"][line["predictor"]]
+        assert curves[line["metric"]][line["index"]] == line["value"], line
+        assert curves[line["metric"] + "_se"][line["index"]] == line["standard_error"], line
+        compared.add((line["evaluate_critique_quality"], line["predictor"], line["metric"]))
+    assert len(compared) == 2 * 3 * len(METRICS)
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path):
