@@ -1,0 +1,113 @@
+/* See identity.h. Only keys, names and numbers as text are hashed, so an id does not depend on how settings are stored.
+ */
+#include "jobs/identity.h"
+
+#include "proto/wire/codec.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { LINES_MAX = 40, LINE_BYTES = 128 };
+
+typedef struct Lines {
+    int count;
+    char line[LINES_MAX][LINE_BYTES]; /* "key=value\n" */
+} Lines;
+
+static void add_line(Lines *lines, const char *key, const char *value) {
+    assert(lines->count < LINES_MAX);
+    int length = snprintf(lines->line[lines->count++], LINE_BYTES, "%s=%s\n", key, value);
+    assert(length < LINE_BYTES);
+    (void)length;
+}
+
+static void add_number(Lines *lines, const char *key, uint32_t value) {
+    char text[16];
+    snprintf(text, sizeof text, "%u", value);
+    add_line(lines, key, text);
+}
+
+/* Settings whose key begins with prefix and whose role is this, unless they have their default. */
+static void add_settings(Lines *lines, const Settings *settings, SettingRole role, const char *prefix) {
+    int count;
+    const Setting *table = settings_table(&count);
+    Settings defaults = settings_default();
+    for (int i = 0; i < count; i++) {
+        SettingValue value = setting_get(&table[i], settings);
+        char text[LINE_BYTES];
+        if (table[i].role == role && strncmp(table[i].key, prefix, strlen(prefix)) == 0 &&
+            value != setting_get(&table[i], &defaults))
+            add_line(lines, table[i].key, setting_format(&table[i], value, text, sizeof text));
+    }
+}
+
+/* Lines in the order of their keys: none is the beginning of another. */
+static int by_text(const void *a, const void *b) {
+    return strcmp(a, b);
+}
+
+static void join(Lines *lines, char text[CANONICAL_TEXT_BYTES]) {
+    qsort(lines->line, (size_t)lines->count, LINE_BYTES, by_text);
+    size_t used = 0;
+    text[0] = '\0';
+    for (int i = 0; i < lines->count; i++) {
+        size_t length = strlen(lines->line[i]);
+        assert(used + length < CANONICAL_TEXT_BYTES);
+        memcpy(text + used, lines->line[i], length + 1);
+        used += length;
+    }
+}
+
+static Id hash(Lines *lines) {
+    char text[CANONICAL_TEXT_BYTES];
+    join(lines, text);
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(text, strlen(text)));
+    Id id;
+    memcpy(id.bytes, canonical.digest, sizeof id.bytes);
+    return id;
+}
+
+static void training_lines(const TrainingSpec *spec, Lines *lines) {
+    lines->count = 0;
+    add_settings(lines, &(Settings){.training = *spec}, ROLE_TRAINING, "");
+    add_number(lines, "seed", spec->seed);
+}
+
+void training_canonical(const TrainingSpec *spec, char text[CANONICAL_TEXT_BYTES]) {
+    Lines lines;
+    training_lines(spec, &lines);
+    join(&lines, text);
+}
+
+Id training_id(const TrainingSpec *spec) {
+    Lines lines;
+    training_lines(spec, &lines);
+    return hash(&lines);
+}
+
+Id cell_id(Id training, const CriticSettings *critic, const EvaluationSettings *evaluation) {
+    Lines lines = {0};
+    char text[ID_TEXT_BYTES];
+    Settings settings = {.critic = *critic, .evaluation = *evaluation};
+    add_line(&lines, "training", id_text(training, text));
+    add_settings(&lines, &settings, ROLE_CRITIC, "");
+    add_settings(&lines, &settings, ROLE_EVALUATION, "");
+    return hash(&lines);
+}
+
+Id baseline_id(const TaskSettings *task, uint32_t seed, const CriticSettings *critic,
+               const EvaluationSettings *evaluation, Predictor predictor) {
+    Lines lines = {0};
+    Settings settings = {.training.task = *task, .critic = *critic, .evaluation = *evaluation};
+    add_line(&lines, "predictor", predictor_name(predictor));
+    add_number(&lines, "seed", seed);
+    add_settings(&lines, &settings, ROLE_TRAINING, "task.");
+    add_settings(&lines, &settings, ROLE_CRITIC, "");
+    add_settings(&lines, &settings, ROLE_EVALUATION, "");
+    if (predictor == PREDICTOR_GD) add_settings(&lines, &settings, ROLE_BASELINE, "evaluate.gd_steps");
+    return hash(&lines);
+}

@@ -1,0 +1,269 @@
+/* See job.h. A job is a name, the text it came from and a grid; here is what only the whole of it shows. */
+#include "jobs/job.h"
+
+#include "jobs/job_file.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { JOB_FILE_BYTES_MAX = 1 << 20 };
+
+struct Job {
+    char name[JOB_NAME_BYTES];
+    char *text;
+    Grid grid;
+    uint64_t points, trainings, critics;
+};
+
+/* --- checks of the whole ----------------------------------------------------------------------------------------- */
+
+/* An exclusion that matches nothing is a slip, unless an override has taken its values away: then it is dropped. */
+static Status check_exclusions(Grid *grid, const Source *source, Error *err) {
+    int kept = 0;
+    for (int e = 0; e < grid->n_exclusions; e++) {
+        const Exclusion *exclusion = &grid->exclusions[e];
+        if (grid_can_match(grid, exclusion)) {
+            grid->exclusions[kept++] = *exclusion;
+            continue;
+        }
+        bool overridden = false;
+        for (int c = 0; c < exclusion->n_conditions; c++)
+            overridden = overridden || grid->axes[exclusion->conditions[c].axis].given.option > 0;
+        if (!overridden)
+            return place_error(source, exclusion->place, err, "exclude: no training of the grid matches this mapping");
+    }
+    grid->n_exclusions = kept;
+    return STATUS_OK;
+}
+
+static Status check_job(Job *job, const Source *source, Error *err) {
+    Grid *grid = &job->grid;
+    const Axis *seeds = &grid->axes[SEED_AXIS];
+    if (seeds->values == NULL && seeds->first + (uint64_t)seeds->count - 1 > UINT32_MAX)
+        return place_error(source, seeds->given, err, "seeds: the last one is beyond %u", UINT32_MAX);
+    Status status = check_exclusions(grid, source, err);
+    if (status != STATUS_OK) return status;
+    job->points = grid_size(grid, ROLE_TRAINING, GRID_POINTS_MAX);
+    if (job->points == 0)
+        return place_error(source, (Place){0}, err, "a grid of more than %d trainings", GRID_POINTS_MAX);
+    job->critics = grid_size(grid, ROLE_CRITIC, CRITICS_MAX);
+    if (job->critics == 0) return place_error(source, (Place){0}, err, "more than %d critics", CRITICS_MAX);
+    job->trainings = grid_count(grid, NULL);
+    if (job->trainings == 0)
+        return place_error(source, grid->exclusions[0].place, err, "exclude: every training is excluded");
+    return grid_check(grid, source, err);
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+/* The file's name without directories and .yaml, made a name that is allowed. */
+static void name_from_path(const char *path, char name[JOB_NAME_BYTES]) {
+    const char *slash = strrchr(path, '/');
+    snprintf(name, JOB_NAME_BYTES, "%s", slash == NULL ? path : slash + 1);
+    char *dot = strrchr(name, '.');
+    if (dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) *dot = '\0';
+    for (char *c = name; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr("-_.", *c) == NULL) *c = '-';
+    if (!job_name_allowed(name)) strcpy(name, "job");
+}
+
+static Status parse_bytes(const Source *source, int n_options, const char *text, size_t size, Job **out, Error *err) {
+    if (size > JOB_FILE_BYTES_MAX)
+        return place_error(source, (Place){0}, err, "longer than %d bytes: not a job file", JOB_FILE_BYTES_MAX);
+    Job *job = calloc(1, sizeof *job);
+    if (job == NULL) return out_of_memory(err);
+    job->text = strndup(text == NULL ? "" : text, size);
+    Status status = job->text == NULL ? out_of_memory(err)
+                                      : job_file_read(source, n_options, text, size, &job->grid, job->name, err);
+    if (status == STATUS_OK) status = check_job(job, source, err);
+    if (status != STATUS_OK) {
+        job_free(job);
+        return status;
+    }
+    if (job->name[0] == '\0') name_from_path(source->path, job->name);
+    *out = job;
+    return STATUS_OK;
+}
+
+Status job_parse(const char *path, const char *text, const char *const *overrides, int n_overrides, Job **out,
+                 Error *err) {
+    Source source = {.path = path, .options = overrides};
+    return parse_bytes(&source, n_overrides, text, text == NULL ? 0 : strlen(text), out, err);
+}
+
+/* Reads up to size bytes; fewer: the file's end. */
+static Status read_bytes(const char *path, char *data, size_t size, size_t *used, Error *err) {
+    bool standard_input = strcmp(path, "-") == 0;
+    int file = standard_input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return error_set(err, STATUS_IO, "cannot open the job file %.500s: %s", path, strerror(errno));
+    Status status = STATUS_OK;
+    *used = 0;
+    while (*used < size) {
+        ssize_t n = read(file, data + *used, size - *used);
+        if (n > 0)
+            *used += (size_t)n;
+        else if (n == 0)
+            break;
+        else if (errno != EINTR) {
+            status = error_set(err, STATUS_IO, "cannot read the job file %.500s: %s", path, strerror(errno));
+            break;
+        }
+    }
+    if (!standard_input) close(file);
+    return status;
+}
+
+Status job_read(const char *path, const char *const *overrides, int n_overrides, Job **out, Error *err) {
+    Source source = {.path = strcmp(path, "-") == 0 ? "standard input" : path, .options = overrides};
+    size_t capacity = JOB_FILE_BYTES_MAX + 1, size = 0;
+    char *data = malloc(capacity);
+    if (data == NULL) return out_of_memory(err);
+    Status status = read_bytes(path, data, capacity, &size, err);
+    if (status == STATUS_OK) status = parse_bytes(&source, n_overrides, data, size, out, err);
+    free(data);
+    return status;
+}
+
+void job_free(Job *job) {
+    if (job == NULL) return;
+    grid_destroy(&job->grid);
+    free(job->text);
+    free(job);
+}
+
+/* --- what is in it ----------------------------------------------------------------------------------------------- */
+
+const char *job_name(const Job *job) {
+    return job->name;
+}
+
+const char *job_text(const Job *job) {
+    return job->text;
+}
+
+EvaluationSettings job_evaluation(const Job *job) {
+    Settings settings = settings_default();
+    grid_settings(&job->grid, ROLE_EVALUATION, 0, &settings);
+    grid_settings(&job->grid, ROLE_BASELINE, 0, &settings);
+    return settings.evaluation;
+}
+
+uint64_t job_grid_points(const Job *job) {
+    return job->points;
+}
+
+uint64_t job_trainings(const Job *job) {
+    return job->trainings;
+}
+
+bool job_training(const Job *job, uint64_t index, TrainingSpec *out) {
+    assert(index < job->points);
+    Settings settings = {0};
+    grid_settings(&job->grid, ROLE_TRAINING, index, &settings);
+    *out = settings.training;
+    return !grid_excluded(&job->grid, &settings);
+}
+
+int job_critics(const Job *job) {
+    return (int)job->critics;
+}
+
+CriticSettings job_critic(const Job *job, int index) {
+    assert(index >= 0 && (uint64_t)index < job->critics);
+    Settings settings = {0};
+    grid_settings(&job->grid, ROLE_CRITIC, (uint64_t)index, &settings);
+    return settings.critic;
+}
+
+/* --- as a file --------------------------------------------------------------------------------------------------- */
+
+static void print_value(FILE *out, const Axis *axis, SettingValue value) {
+    char text[256];
+    if (axis->setting == NULL)
+        fprintf(out, "%.0f", value);
+    else
+        fputs(setting_format(axis->setting, value, text, sizeof text), out);
+}
+
+static void print_axis(FILE *out, const Axis *axis) {
+    if (axis->count > 1) fputs("[", out);
+    for (int64_t i = 0; i < axis->count; i++) {
+        fputs(i == 0 ? "" : ", ", out);
+        print_value(out, axis, axis_value(axis, i));
+    }
+    fputs(axis->count > 1 ? "]\n" : "\n", out);
+}
+
+static void print_settings(FILE *out, const Grid *grid) {
+    const char *section = "";
+    for (int i = 1; i < grid->n_axes; i++) {
+        const Axis *axis = &grid->axes[i];
+        if (axis->linked) continue;
+        const char *key = axis->setting->key;
+        int length = (int)strcspn(key, ".") + 1;
+        if (strncmp(section, key, (size_t)length) != 0) fprintf(out, "%.*s:\n", length - 1, key);
+        section = key;
+        fprintf(out, "  %s: ", key + length);
+        print_axis(out, axis);
+    }
+}
+
+static void print_zip(FILE *out, const Grid *grid) {
+    int64_t count = 0;
+    for (int i = 1; i < grid->n_axes; i++)
+        if (grid->axes[i].linked) count = grid->axes[i].count;
+    if (count > 0) fputs("zip:\n", out);
+    for (int64_t entry = 0; entry < count; entry++) {
+        const char *before = "  - {";
+        for (int i = 1; i < grid->n_axes; i++) {
+            const Axis *axis = &grid->axes[i];
+            if (!axis->linked) continue;
+            fprintf(out, "%s%s: ", before, axis->setting->key);
+            print_value(out, axis, axis_value(axis, entry));
+            before = ", ";
+        }
+        fputs("}\n", out);
+    }
+}
+
+static void print_exclusions(FILE *out, const Grid *grid) {
+    if (grid->n_exclusions > 0) fputs("exclude:\n", out);
+    for (int e = 0; e < grid->n_exclusions; e++) {
+        const char *before = "  - {";
+        for (int c = 0; c < grid->exclusions[e].n_conditions; c++) {
+            const Condition *condition = &grid->exclusions[e].conditions[c];
+            const Axis *axis = &grid->axes[condition->axis];
+            fprintf(out, "%s%s: ", before, axis->setting == NULL ? "seed" : axis->setting->key);
+            print_value(out, axis, condition->value);
+            before = ", ";
+        }
+        fputs("}\n", out);
+    }
+}
+
+char *job_resolved(const Job *job) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL) return NULL;
+    const Axis *seeds = &job->grid.axes[SEED_AXIS];
+    fprintf(out, "name: %s\n", job->name);
+    print_settings(out, &job->grid);
+    fputs("seeds: ", out);
+    if (seeds->values == NULL)
+        fprintf(out, "{first: %u, count: %lld}\n", seeds->first, (long long)seeds->count);
+    else
+        print_axis(out, seeds);
+    print_zip(out, &job->grid);
+    print_exclusions(out, &job->grid);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) == 0 && !failed) return text;
+    free(text);
+    return NULL;
+}

@@ -9,7 +9,8 @@ typedef struct Job Job;
 
 /* Reads a YAML job file, applies overrides ("model.n_layer=2,4", as given to --set, in order), and checks every
  * combination that the grid can reach. Errors are "path:line:column: what is wrong, what was expected" (an override's
- * place is "--set model.n_layer=2,4"). path "-": standard input. */
+ * place is "--set model.n_layer=2,4"): STATUS_DATA for the file, STATUS_USAGE for an override, STATUS_IO when path
+ * cannot be read, STATUS_NO_MEMORY. path "-": standard input. *out is set on success only. */
 Status job_read(const char *path, const char *const *overrides, int n_overrides, Job **out, Error *err);
 /* The same from text; path is only used in messages. NULL text: an empty job, all defaults. */
 Status job_parse(const char *path, const char *text, const char *const *overrides, int n_overrides, Job **out,
@@ -18,13 +19,13 @@ void job_free(Job *job);
 
 const char *job_name(const Job *job);
 const char *job_text(const Job *job); /* the file as given */
-/* The job with every default and override filled in, as YAML that parses to the same grid; malloc'd, NULL: no memory. */
+/* The job with every default and override filled in, as YAML that parses to the same job; malloc'd, NULL: no memory. */
 char *job_resolved(const Job *job);
 EvaluationSettings job_evaluation(const Job *job);
 
 /* Number of grid points before exclusion, the range of index below. */
 uint64_t job_grid_points(const Job *job);
-/* Number of trainings after exclusion. */
+/* Number of trainings after exclusion: at least one. */
 uint64_t job_trainings(const Job *job);
 /* The training at a grid point; false when it is excluded. Seeds vary slowest, then axes in table order, the last
  * fastest; linked (zip) axes move together. */

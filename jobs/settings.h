@@ -3,6 +3,7 @@
 #ifndef JOBS_SETTINGS_H
 #define JOBS_SETTINGS_H
 
+#include "jobs/words.h"
 #include "proto/base/status.h"
 #include "proto/wire/settings.h"
 
@@ -35,13 +36,13 @@ typedef struct Setting {
     SettingType type;
     SettingRole role;
     size_t offset, size_bytes; /* in Settings */
-    double minimum, maximum;   /* of numbers, inclusive unless minimum_excluded */
+    double minimum, maximum;   /* of numbers, inclusive unless minimum_excluded; minimum of a set: its first member */
     bool minimum_excluded;
-    const char *default_text;       /* as a job file would write it */
+    const char *default_text;        /* as a job file would write it */
     const char *(*choice_name)(int); /* of SETTING_CHOICE and SETTING_SET: name of value i, "?" past the last */
-    const char *keyword;            /* a word allowed instead of a number ("released"), or NULL */
+    const char *keyword;             /* a word allowed instead of a number ("released"), or NULL */
     double keyword_value;
-    const char *unit, *summary; /* for --help and the reference page */
+    const char *unit, *summary; /* for --help and the reference page; "" has no unit */
 } Setting;
 
 /* The table and its length, in the order of the reference page. */
@@ -49,6 +50,8 @@ const Setting *settings_table(int *count);
 const Setting *settings_find(const char *key);
 /* The known key nearest to a misspelt one (by edit distance), or NULL when none is near. */
 const Setting *settings_nearest(const char *key);
+/* Offers every key, for a search among other words as well. */
+void settings_offer(const char *key, Nearest *nearest);
 
 Settings settings_default(void);
 
@@ -63,8 +66,25 @@ const char *setting_format(const Setting *setting, SettingValue value, char *tex
 SettingValue setting_get(const Setting *setting, const Settings *settings);
 void setting_set(const Setting *setting, Settings *settings, SettingValue value);
 
-/* Checks what no single setting shows (n_embd divisible by n_head, gradient_shards <= batch_size, ..). The message names the keys and
- * values; *key gets the key to point at (NULL: not wanted). */
+/* What values a setting takes, in words: "an integer from 1 to 64". */
+const char *setting_expected(const Setting *setting, char *text, size_t text_bytes);
+
+/* Something that no single setting shows: the value of one must stand in a relation to that of another. */
+typedef struct SettingsCheck {
+    const char *key, *other_key;
+    const char *relation; /* "divisible by", "at most" */
+    bool (*holds)(const Settings *settings);
+} SettingsCheck;
+
+const SettingsCheck *settings_checks(int *count);
+/* STATUS_DATA: "model.n_embd (100) must be divisible by model.n_head (3)". */
+Status settings_check_one(const SettingsCheck *check, const Settings *settings, Error *err);
+/* All of them; *key gets the key to point at (NULL: not wanted). */
 Status settings_check(const Settings *settings, const char **key, Error *err);
+
+/* The reference page of the job file (docs/settings.md, Markdown) and the list of settings for --help (plain text, at
+ * most 100 columns); malloc'd, NULL: no memory. */
+char *settings_reference(void);
+char *settings_help(void);
 
 #endif

@@ -1,0 +1,82 @@
+/* The values that a job gives to every setting, and their product: which combinations there are, one at a time.
+ *
+ * An axis is a list of values. Axis 0 is the seeds, axis 1 + i is setting i of the table; a setting with one value is
+ * an axis of length one. Linked axes (zip) share an index: that of the first of them, their leader. Nothing of the size
+ * of the grid is ever stored. */
+#ifndef JOBS_GRID_H
+#define JOBS_GRID_H
+
+#include "jobs/place.h"
+#include "jobs/settings.h"
+
+enum {
+    AXES_MAX = 32,
+    SEED_AXIS = 0,
+    SEEDS_MAX = 1000000,         /* of a range */
+    EXCLUSIONS_MAX = 1000,       /* of a job */
+    CRITICS_MAX = 10000,         /* of a job */
+    GRID_POINTS_MAX = 1000000000 /* of a job, before exclusion */
+};
+
+typedef struct AxisValue {
+    SettingValue value;
+    Place place;
+} AxisValue;
+
+typedef struct Axis {
+    const Setting *setting; /* NULL: seeds */
+    AxisValue *values;      /* (count), or NULL: the seeds first, first + 1, .. */
+    int64_t count, capacity;
+    uint32_t first;
+    int leader;  /* own number, or that of the first axis linked with it */
+    bool linked; /* by zip */
+    Place given; /* where its values come from; nowhere: the default */
+} Axis;
+
+typedef struct Condition {
+    int axis;
+    SettingValue value;
+} Condition;
+
+/* Trainings that agree with every condition are left out. */
+typedef struct Exclusion {
+    Place place;
+    int n_conditions;
+    Condition conditions[AXES_MAX];
+} Exclusion;
+
+typedef struct Grid {
+    int n_axes;
+    Axis axes[AXES_MAX];
+    int n_exclusions;
+    Exclusion *exclusions;
+} Grid;
+
+/* Every setting at its default and seed 0. On failure *grid may be destroyed. */
+Status grid_create(Grid *grid, Error *err);
+void grid_destroy(Grid *grid);
+
+/* The axis of a key of the table, or -1. */
+int grid_axis(const Grid *grid, const char *key);
+void axis_clear(Axis *axis);
+Status axis_append(Axis *axis, SettingValue value, Place place, Error *err);
+/* Value at an index below count. */
+SettingValue axis_value(const Axis *axis, int64_t index);
+/* A fresh exclusion without conditions; NULL: no memory. */
+Exclusion *grid_add_exclusion(Grid *grid);
+
+/* Number of combinations of the axes of a role (ROLE_TRAINING: seeds as well), 0 when there are more than limit. */
+uint64_t grid_size(const Grid *grid, SettingRole role, uint64_t limit);
+/* Sets the settings of a role to combination index: the first axis varies slowest. */
+void grid_settings(const Grid *grid, SettingRole role, uint64_t index, Settings *settings);
+bool grid_excluded(const Grid *grid, const Settings *settings);
+/* Number of trainings that are not excluded, among those where axis a has index fixed[a] (-1: any; NULL: all of them).
+ */
+uint64_t grid_count(const Grid *grid, const int64_t *fixed);
+/* Whether any combination, excluded or not, meets all conditions. */
+bool grid_can_match(const Grid *grid, const Exclusion *exclusion);
+
+/* Finds a combination that is not excluded and fails a check of the table; STATUS_DATA names the place of its value. */
+Status grid_check(const Grid *grid, const Source *source, Error *err);
+
+#endif

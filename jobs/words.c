@@ -1,0 +1,48 @@
+/* See words.h. Distance is Levenshtein's: insertions, deletions and replacements of one byte. */
+#include "jobs/words.h"
+
+#include <string.h>
+
+enum { WORD_BYTES = 64 }; /* longer words are not misspelt keys */
+
+const char *words_quote(const char *text, char quoted[QUOTED_BYTES]) {
+    const size_t limit = QUOTED_BYTES - 6; /* two quotes, three dots, the end */
+    size_t length = strlen(text), kept = length < limit ? length : limit;
+    while (kept < length && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
+        kept--;
+    char *out = quoted;
+    *out++ = '\'';
+    for (size_t i = 0; i < kept; i++)
+        *out++ = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+    strcpy(out, kept < length ? "...'" : "'");
+    return quoted;
+}
+
+static int edit_distance(const char *a, size_t a_length, const char *b) {
+    int row[WORD_BYTES + 1]; /* row[i]: distance between the first i bytes of a and the bytes of b read so far */
+    for (size_t i = 0; i <= a_length; i++)
+        row[i] = (int)i;
+    for (; *b != '\0'; b++) {
+        int diagonal = row[0];
+        row[0]++;
+        for (size_t i = 1; i <= a_length; i++) {
+            int best = diagonal + (a[i - 1] != *b);
+            diagonal = row[i];
+            if (row[i] + 1 < best) best = row[i] + 1;
+            if (row[i - 1] + 1 < best) best = row[i - 1] + 1;
+            row[i] = best;
+        }
+    }
+    return row[a_length];
+}
+
+void nearest_offer(Nearest *nearest, const char *word, const char *candidate, int penalty, const char *answer) {
+    size_t length = strnlen(word, WORD_BYTES + 1);
+    if (length > WORD_BYTES) return;
+    int distance = edit_distance(word, length, candidate);
+    if (distance > 1 + (int)strlen(candidate) / 4) return;
+    distance += penalty;
+    if (nearest->best != NULL && distance >= nearest->distance) return;
+    nearest->best = answer;
+    nearest->distance = distance;
+}

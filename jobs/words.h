@@ -1,0 +1,21 @@
+/* Words in messages: quoting what a user wrote, and finding the known word that a misspelt one was meant to be. */
+#ifndef JOBS_WORDS_H
+#define JOBS_WORDS_H
+
+enum { QUOTED_BYTES = 64 };
+
+/* text in single quotes on one line: cut after about 50 bytes (at a whole UTF-8 character), control characters as '?'.
+ */
+const char *words_quote(const char *text, char quoted[QUOTED_BYTES]);
+
+/* The known word that a misspelt one most likely meant: start from zero, offer every candidate, read best (NULL: none
+ * is near). The first of equally near candidates wins. */
+typedef struct Nearest {
+    const char *best;
+    int distance; /* of best */
+} Nearest;
+
+/* Offers answer for a word because candidate may be what it meant; penalty: edits that count on top. */
+void nearest_offer(Nearest *nearest, const char *word, const char *candidate, int penalty, const char *answer);
+
+#endif

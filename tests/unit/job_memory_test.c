@@ -1,0 +1,139 @@
+/* Every allocation of reading a job, failed in turn: a clean STATUS_NO_MEMORY and nothing lost.
+ *
+ * The allocator is replaced for the whole process, libyaml and libc included, in front of glibc's own. A sanitizer does
+ * the same for itself, so under one these tests are skipped. */
+#include "jobs/job.h"
+
+#include "tests/harness.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#if defined(__SANITIZE_ADDRESS__) || !defined(__GLIBC__)
+#define CAN_REPLACE 0
+#else
+#define CAN_REPLACE 1
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+void __libc_free(void *block);
+#endif
+
+static bool counting;
+static long asked, failing, live; /* allocations since counting began; the one to fail; those not freed */
+
+#if CAN_REPLACE
+static bool refuse(void) {
+    if (!counting || ++asked != failing) return false;
+    errno = ENOMEM;
+    return true;
+}
+
+static void *counted(void *block) {
+    if (counting && block != NULL) live++;
+    return block;
+}
+
+void *malloc(size_t size) {
+    return refuse() ? NULL : counted(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size) {
+    return refuse() ? NULL : counted(__libc_calloc(count, size));
+}
+
+void *realloc(void *old, size_t size) {
+    if (old == NULL) return malloc(size);
+    return refuse() ? NULL : __libc_realloc(old, size);
+}
+
+void free(void *block) {
+    if (counting && block != NULL) live--;
+    __libc_free(block);
+}
+#endif
+
+static const char text[] = "name: memory\nmodel: {n_layer: [1, 2, 3], ffn: [true, false]}\n"
+                           "evaluate: {critique_quality: [1, 0.5], baselines: [gd, mean]}\nseeds: [1, 2]\n"
+                           "zip: [{model.n_head: 1, model.n_embd: 32}, {model.n_head: 3, model.n_embd: 96}]\n"
+                           "exclude: [{seed: 1, model.n_layer: 1}, {model.n_layer: 2, model.n_head: 3}]\n";
+
+/* Calls use with the first, second, .. allocation failing, until one call makes no more allocations than that. It
+ * returns STATUS_OK or STATUS_NO_MEMORY. Returns the number of calls that failed. */
+static int fail_each(Status (*use)(Error *err)) {
+    int failures = 0;
+    for (failing = 1;; failing++) {
+        Error err = {""};
+        asked = live = 0;
+        counting = true;
+        Status status = use(&err);
+        counting = false;
+        assert_int_equal(live, 0);
+        if (status != STATUS_OK) {
+            assert_int_equal(status, STATUS_NO_MEMORY);
+            failures++;
+        } else if (asked < failing) {
+            return failures;
+        }
+    }
+}
+
+static Status parse_job(Error *err) {
+    const char *const overrides[] = {"train.steps=10,20", "evaluate.gd_steps=released"};
+    Job *job = NULL;
+    Status status = job_parse("j", text, overrides, 2, &job, err);
+    if (status == STATUS_OK)
+        assert_int_equal(job_trainings(job), 2 * 2 * 3 * 2 * 2 - 2 * 2 * 2 - 2 * 2 * 2);
+    else
+        assert_true(job == NULL && strstr(err->text, "out of memory") != NULL);
+    job_free(job);
+    return status;
+}
+
+static Status refuse_job(Error *err) {
+    Job *job = NULL;
+    Status status = job_parse("j", "model: {n_layer: [1, 2], n_head: 5}", NULL, 0, &job, err);
+    assert_null(job);
+    return status == STATUS_DATA ? STATUS_OK : status;
+}
+
+static Status read_job(Error *err) {
+    Job *job = NULL;
+    Status status = job_read(PROJECT_DIR "/jobs/quick/quality.yaml", NULL, 0, &job, err);
+    char *resolved = status == STATUS_OK ? job_resolved(job) : NULL;
+    if (status == STATUS_OK && resolved == NULL) status = STATUS_NO_MEMORY;
+    if (resolved != NULL) assert_non_null(strstr(resolved, "baselines: [gd, mean, best, contrast, exact]\n"));
+    free(resolved);
+    job_free(job);
+    return status;
+}
+
+static Status write_pages(Error *err) {
+    char *reference = settings_reference(), *help = settings_help();
+    bool whole = reference != NULL && help != NULL;
+    if (whole) assert_non_null(strstr(reference, "## Checked together"));
+    free(reference);
+    free(help);
+    return whole ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static void every_failed_allocation_of_a_job_is_a_clean_error(void **state) {
+    if (!CAN_REPLACE) skip();
+    assert_in_range(fail_each(parse_job), 100, 10000);
+    assert_in_range(fail_each(refuse_job), 30, 10000);
+    assert_in_range(fail_each(read_job), 50, 10000);
+}
+
+static void every_failed_allocation_of_the_pages_is_a_clean_error(void **state) {
+    if (!CAN_REPLACE) skip();
+    assert_in_range(fail_each(write_pages), 4, 1000);
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_failed_allocation_of_a_job_is_a_clean_error),
+        cmocka_unit_test(every_failed_allocation_of_the_pages_is_a_clean_error),
+    };
+    return run_tests(tests, argc, argv);
+}
