@@ -211,6 +211,35 @@ static void each_run_gets_the_next_segment_and_knows_the_earlier_ones(void **sta
     remove_folder(&folder);
 }
 
+static void runs_that_start_together_get_segments_of_their_own(void **state) {
+    enum { RUNS = 8 };
+    Folder folder = make_folder();
+    int start[2], failed = 0;
+    for (int round = 0; round < 5; round++) {
+        assert_int_equal(pipe(start), 0);
+        for (int run = 0; run < RUNS; run++) {
+            if (fork() != 0) continue;
+            char go;
+            close(start[1]);
+            while (read(start[0], &go, 1) > 0) /* until the parent closes its end */
+                continue;
+            Record header = sample_record(RECORD_HEADER, 1);
+            Journal *journal;
+            _exit(journal_open(folder.dir, &header, NO_LIMIT, &journal, folder.warning, sizeof folder.warning,
+                               &folder.err));
+        }
+        close(start[0]);
+        close(start[1]);
+        for (int run = 0, status; run < RUNS; run++) {
+            assert_true(wait(&status) > 0);
+            failed += status != 0;
+        }
+    }
+    assert_int_equal(failed, 0);
+    assert_true(exists(&folder, "records-0040.tfrecord"));
+    remove_folder(&folder);
+}
+
 static void a_failure_never_hides_a_result(void **state) {
     Folder folder = make_folder();
     Journal *journal = open_journal(&folder, NO_LIMIT);
@@ -299,6 +328,11 @@ static void all_records_but_models_are_read_in_the_order_of_segments(void **stat
         append_work(&folder, journal, run, NULL);
         journal_close(journal, NULL, NULL);
     }
+    char from[PATH_BYTES], to[PATH_BYTES];
+    assert_int_equal(
+        rename(in_folder(&folder, "records-0010.tfrecord", from), in_folder(&folder, "records-9999.tfrecord", to)), 0);
+    assert_int_equal(
+        rename(in_folder(&folder, "records-0011.tfrecord", from), in_folder(&folder, "records-10000.tfrecord", to)), 0);
     Seen seen = {.last_cell = 0};
     assert_int_equal(journal_read(folder.dir, note_seen, &seen, folder.warning, sizeof folder.warning, &folder.err),
                      STATUS_OK);
@@ -621,6 +655,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_appended_is_known_at_once_and_after_opening_again),
         cmocka_unit_test(each_run_gets_the_next_segment_and_knows_the_earlier_ones),
+        cmocka_unit_test(runs_that_start_together_get_segments_of_their_own),
         cmocka_unit_test(a_failure_never_hides_a_result),
         cmocka_unit_test(many_ids_are_told_apart),
         cmocka_unit_test(models_beyond_the_limit_are_dropped_and_the_results_kept),
