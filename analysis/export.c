@@ -26,7 +26,7 @@ typedef struct Export {
     Settings defaults;
     HeaderRecord header; /* of the run being read, until its end is known */
     bool header_open;
-    long orphans;
+    long orphans, runs;
 } Export;
 
 const char *export_table_name(int table) {
@@ -81,6 +81,7 @@ static bool is_failure(const Record *record) {
 static Status index_record(void *context, uint64_t offset, Record *record, Error *err) {
     Export *export = context;
     const Id *id = id_of(record);
+    export->runs += record->kind == RECORD_HEADER;
     if (id == NULL) return STATUS_OK;
     Entry *entry = make_entry(export, *id);
     if (entry == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the index of results");
@@ -291,8 +292,9 @@ Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *
     Export export = {.table = table, .rows = rows_create(out, format), .defaults = settings_default()};
     warning[0] = '\0';
     if (export.rows == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the rows of a table");
-    Status status = STATUS_OK;
-    if (table != EXPORT_PROVENANCE) status = journal_read(dir, index_record, &export, warning, warning_bytes, err);
+    Status status = journal_read(dir, index_record, &export, warning, warning_bytes, err);
+    if (status == STATUS_OK && export.runs == 0)
+        status = error_set(err, STATUS_DATA, "%s: no results: expected records-*.tfrecord files of a run", dir);
     if (status == STATUS_OK) {
         if (rows_naming(export.rows)) name_columns(&export);
         status = journal_read(dir, write_record, &export, warning, warning_bytes, err);

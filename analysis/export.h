@@ -20,7 +20,7 @@ typedef enum ExportTable { EXPORT_METRICS, EXPORT_TRAININGS, EXPORT_LOSS, EXPORT
 const char *export_table_name(int table);
 
 /* Writes one table of the folder dir to out. warning gets a line per damaged file (journal_read) and one when cells had
- * to be left out because their training is in no record. */
+ * to be left out because their training is in no record. STATUS_DATA when dir holds no run; STATUS_IO. */
 Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
                     size_t warning_bytes, Error *err);
 

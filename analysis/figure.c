@@ -28,13 +28,13 @@ enum {
     BOTTOM = 60
 };
 
-enum { PANELS = 2 };
+enum { PANELS = 2, GREY = 0x555555 };
 static const struct {
     Metric metric;
     const char *title;
 } panels[PANELS] = {
     {METRIC_KENDALL_TAU, "Kendall's τ with the true ranking (1: aligned)"},
-    {METRIC_NMSE, "normalised MSE, 1 − cos (0: exact)"},
+    {METRIC_NMSE, "Normalised MSE, 1 − cos (0: exact)"},
 };
 
 /* --- colours ---------------------------------------------------------------------------------------------------- */
@@ -59,44 +59,74 @@ uint32_t colour_distinct(int i) {
 
 /* --- data ------------------------------------------------------------------------------------------------------- */
 
-/* One block per curve: examples, then mean, low and high of each panel. */
+enum { BAND_SEEDS = 3 }; /* fewer are drawn one by one */
+
+/* Columns of the data file, from 1: examples; mean, low and high of each panel; each seed's value of each panel. */
+static int mean_column(int panel) {
+    return 2 + 3 * panel;
+}
+static int seed_column(int panel, int n_seeds, int seed) {
+    return 2 + 3 * PANELS + panel * n_seeds + seed;
+}
+
+/* One block per curve. */
 static void print_data(const Figure *figure, FILE *out) {
-    fprintf(out, "# examples; then for %s and for %s: mean over seeds, 95 %% t interval from, to\n",
+    fprintf(out, "# examples; then for %s and for %s: mean over seeds, 95 %% t interval from, to; then each seed's\n",
             metric_name(panels[0].metric), metric_name(panels[1].metric));
     for (int i = 0; i < figure->n_curves; i++) {
-        const FigureCurve *curve = &figure->curves[i];
-        const Series *series = curve->configuration->series;
-        fprintf(out, "# %s %s, %d seeds\n", predictor_name(series->predictor), curve->label,
-                curve->configuration->n_series);
+        const Configuration *configuration = figure->curves[i].configuration;
+        const Series *series = configuration->series;
+        fprintf(out, "# %s %s, %d seeds\n", predictor_name(series->predictor), figure->curves[i].label,
+                configuration->n_series);
         for (int examples = FIRST_EXAMPLES; examples < series->curves.n_points; examples++) {
             fprintf(out, "%d", examples);
             for (int panel = 0; panel < PANELS; panel++) {
-                MeanInterval point = configuration_interval(curve->configuration, panels[panel].metric, examples);
+                MeanInterval point = configuration_interval(configuration, panels[panel].metric, examples);
                 fprintf(out, " %.9g %.9g %.9g", point.mean, point.low, point.high);
             }
+            for (int panel = 0; panel < PANELS; panel++)
+                for (int seed = 0; seed < configuration->n_series; seed++) {
+                    const Curves *curves = &series[seed].curves;
+                    fprintf(out, " %.9g", curves->value[curves_at(curves, panels[panel].metric, examples)]);
+                }
             fputc('\n', out);
         }
         fprintf(out, "\n\n");
     }
 }
 
-/* Widens *low and *high to everything that a panel shows, or to one metric's natural end. */
+static void widen(double value, double *low, double *high) {
+    if (value < *low) *low = value; /* false for NaN */
+    if (value > *high) *high = value;
+}
+
+/* The range of a panel: all lines, 0, the metric's best value, and of bands as much as leaves the lines readable. */
 static void panel_range(const Figure *figure, Metric metric, double *low, double *high) {
+    double band_low = 0, band_high = 0;
     *low = 0;
     *high = metric == METRIC_KENDALL_TAU ? 1 : 0.1;
     for (int i = 0; i < figure->n_curves; i++) {
         const Configuration *configuration = figure->curves[i].configuration;
         for (int examples = FIRST_EXAMPLES; examples < configuration->series->curves.n_points; examples++) {
             MeanInterval point = configuration_interval(configuration, metric, examples);
-            double bottom = isnan(point.low) ? point.mean : point.low,
-                   top = isnan(point.high) ? point.mean : point.high;
-            if (bottom < *low) *low = bottom; /* false for NaN */
-            if (top > *high) *high = top;
+            widen(point.mean, low, high);
+            if (configuration->n_series < BAND_SEEDS) {
+                for (int seed = 0; seed < configuration->n_series; seed++) {
+                    const Curves *curves = &configuration->series[seed].curves;
+                    widen(curves->value[curves_at(curves, metric, examples)], low, high);
+                }
+            } else if (!figure->curves[i].dashed) {
+                widen(point.low, &band_low, &band_high);
+                widen(point.high, &band_low, &band_high);
+            }
         }
     }
+    double span = *high - *low, lowest = metric == METRIC_NMSE ? 0 : *low - 0.2 * span;
+    *low = fmin(*low, fmax(band_low, lowest));
+    if (metric != METRIC_KENDALL_TAU) *high = fmax(*high, fmin(band_high, *high + 0.2 * span));
     double margin = 0.02 * (*high - *low);
     if (*low < 0) *low -= margin;
-    if (*high > 1 || metric != METRIC_KENDALL_TAU) *high += margin;
+    *high += margin;
 }
 
 /* --- script ----------------------------------------------------------------------------------------------------- */
@@ -128,27 +158,23 @@ static void print_legend_text(Legend *legend, int x, const char *text) {
 static const char *line_style(bool dashed) {
     return dashed ? "linewidth 1.6 dashtype (6,4)" : "linewidth 2.4";
 }
+static const char thin_line[] = "linewidth 0.7";
 
-static void print_legend_line(Legend *legend, uint32_t colour, bool dashed, const char *text) {
+static void print_legend_line(Legend *legend, uint32_t colour, const char *line, const char *text) {
     double y = 1 - (double)legend->y / HEIGHT;
     fprintf(legend->out, "set arrow %d from screen %.5f,%.5f to screen %.5f,%.5f nohead %s linecolor rgb '#%06x'\n",
             legend->entry + 1, (double)legend->x / legend->width, y, (double)(legend->x + LINE_SAMPLE) / legend->width,
-            y, line_style(dashed), colour);
+            y, line, colour);
     print_legend_text(legend, legend->x + LINE_SAMPLE + 8, text);
 }
 
 static void print_legend_band(Legend *legend, int fewest, int most) {
     char text[64];
-    if (most < 2) {
-        legend->y += 4;
-        print_legend_text(legend, legend->x, "1 seed: no interval");
-        return;
-    }
     fprintf(legend->out,
-            "set object 1 rectangle from screen %.5f,%.5f to screen %.5f,%.5f fillcolor rgb '#555555' "
+            "set object 1 rectangle from screen %.5f,%.5f to screen %.5f,%.5f fillcolor rgb '#%06x' "
             "fillstyle transparent solid 0.18 noborder\n",
             (double)legend->x / legend->width, 1 - (double)(legend->y - 7) / HEIGHT,
-            (double)(legend->x + LINE_SAMPLE) / legend->width, 1 - (double)(legend->y + 7) / HEIGHT);
+            (double)(legend->x + LINE_SAMPLE) / legend->width, 1 - (double)(legend->y + 7) / HEIGHT, GREY);
     print_legend_text(legend, legend->x + LINE_SAMPLE + 8, "95 % interval");
     legend->y -= 6;
     if (fewest == most)
@@ -158,35 +184,42 @@ static void print_legend_band(Legend *legend, int fewest, int most) {
     print_legend_text(legend, legend->x + LINE_SAMPLE + 8, text);
 }
 
+/* What the seeds of the models look like: bands, thin lines, or nothing. */
+static void print_legend_seeds(const Figure *figure, Legend *legend) {
+    int fewest = INT_MAX, most = 0, pairs = 0;
+    for (int i = 0; i < figure->n_curves; i++) {
+        int seeds = figure->curves[i].configuration->n_series;
+        if (figure->curves[i].dashed) continue;
+        pairs += seeds > 1 && seeds < BAND_SEEDS;
+        if (seeds >= BAND_SEEDS && seeds < fewest) fewest = seeds;
+        if (seeds > most) most = seeds;
+    }
+    if (most >= BAND_SEEDS) print_legend_band(legend, fewest, most);
+    if (pairs > 0) print_legend_line(legend, GREY, thin_line, "each of 2 seeds");
+    if (most == 1) print_legend_text(legend, legend->x, "1 seed: no interval");
+}
+
 static void print_legend(const Figure *figure, FILE *out, int width) {
-    enum { GREY = 0x555555 };
-    Legend legend = {out, width, width - 1, TOP + 8, 0};
-    legend.x = LEFT + PANELS * PANEL + BETWEEN + LEGEND_GAP;
-    int fewest = INT_MAX, most = 0;
+    Legend legend = {.out = out, .width = width, .x = LEFT + PANELS * PANEL + BETWEEN + LEGEND_GAP, .y = TOP + 8};
     const char *model = NULL, *reference = NULL;
     print_legend_text(&legend, legend.x, figure->legend_title);
     for (int i = 0; i < figure->n_curves; i++) {
         const FigureCurve *curve = &figure->curves[i];
         const char *predictor = predictor_name(curve->configuration->series->predictor);
-        if (curve->label[0] != '\0') print_legend_line(&legend, curve->colour, curve->dashed, curve->label);
-        if (curve->dashed) {
-            if (curve->label[0] == '\0') reference = predictor;
-            continue;
-        }
-        model = predictor;
-        if (curve->configuration->n_series < fewest) fewest = curve->configuration->n_series;
-        if (curve->configuration->n_series > most) most = curve->configuration->n_series;
+        if (curve->label[0] != '\0') print_legend_line(&legend, curve->colour, line_style(curve->dashed), curve->label);
+        if (!curve->dashed) model = predictor;
+        if (curve->dashed && curve->label[0] == '\0') reference = predictor;
     }
     legend.y += LEGEND_STEP / 2;
     if (reference != NULL && model != NULL) {
-        print_legend_line(&legend, GREY, false, model);
-        print_legend_line(&legend, GREY, true, reference);
+        print_legend_line(&legend, GREY, line_style(false), model);
+        print_legend_line(&legend, GREY, line_style(true), reference);
     }
-    print_legend_band(&legend, fewest, most);
+    print_legend_seeds(figure, &legend);
 }
 
 static int figure_width(const Figure *figure) {
-    int widest = text_letters(figure->legend_title) * LETTER, fixed = LINE_SAMPLE + 8 + 13 * LETTER;
+    int widest = text_letters(figure->legend_title) * LETTER, fixed = LINE_SAMPLE + 8 + 15 * LETTER;
     if (fixed > widest) widest = fixed;
     for (int i = 0; i < figure->n_curves; i++) {
         int width = LINE_SAMPLE + 8 + text_letters(figure->curves[i].label) * LETTER;
@@ -204,8 +237,23 @@ static int most_points(const Figure *figure) {
     return most;
 }
 
+/* Everything behind the lines of a panel: bands, or the seeds where there are too few for one. */
+static void print_seeds(const Figure *figure, FILE *out, int panel) {
+    for (int i = 0; i < figure->n_curves; i++) {
+        const FigureCurve *curve = &figure->curves[i];
+        int seeds = curve->configuration->n_series, column = mean_column(panel);
+        if (curve->dashed || seeds < 2) continue;
+        if (seeds >= BAND_SEEDS)
+            fprintf(out, "'%s.dat' index %d using 1:%d:%d with filledcurves linecolor rgb '#%06x', \\\n     ",
+                    figure->name, i, column + 1, column + 2, curve->colour);
+        for (int seed = 0; seeds < BAND_SEEDS && seed < seeds; seed++)
+            fprintf(out, "'%s.dat' index %d using 1:%d with lines %s linecolor rgb '#%06x', \\\n     ", figure->name, i,
+                    seed_column(panel, seeds, seed), thin_line, curve->colour);
+    }
+}
+
 static void print_panel(const Figure *figure, FILE *out, int panel, int width) {
-    int left = LEFT + panel * (PANEL + BETWEEN), column = 2 + 3 * panel;
+    int left = LEFT + panel * (PANEL + BETWEEN);
     double low, high;
     panel_range(figure, panels[panel].metric, &low, &high);
     fprintf(out, "\nset lmargin at screen %.5f\nset rmargin at screen %.5f\n", (double)left / width,
@@ -213,21 +261,13 @@ static void print_panel(const Figure *figure, FILE *out, int panel, int width) {
     fprintf(out, "set title ");
     print_quoted(out, panels[panel].title);
     fprintf(out, " noenhanced\nset yrange [%.6g:%.6g]\nplot ", low, high);
-    bool first = true;
-    for (int i = 0; i < figure->n_curves; i++) { /* bands lie under all lines */
-        const FigureCurve *curve = &figure->curves[i];
-        if (curve->dashed || curve->configuration->n_series < 2) continue;
-        fprintf(out, "%s'%s.dat' index %d using 1:%d:%d with filledcurves linecolor rgb '#%06x'",
-                first ? "" : ", \\\n     ", figure->name, i, column + 1, column + 2, curve->colour);
-        first = false;
-    }
+    print_seeds(figure, out, panel);
     for (int i = 0; i < figure->n_curves; i++) {
         const FigureCurve *curve = &figure->curves[i];
-        fprintf(out, "%s'%s.dat' index %d using 1:%d with lines %s linecolor rgb '#%06x'", first ? "" : ", \\\n     ",
-                figure->name, i, column, line_style(curve->dashed), curve->colour);
-        first = false;
+        fprintf(out, "'%s.dat' index %d using 1:%d with lines %s linecolor rgb '#%06x'%s", figure->name, i,
+                mean_column(panel), line_style(curve->dashed), curve->colour,
+                i + 1 < figure->n_curves ? ", \\\n     " : "\n");
     }
-    fputc('\n', out);
 }
 
 static void print_script(const Figure *figure, FILE *out) {
@@ -245,6 +285,7 @@ static void print_script(const Figure *figure, FILE *out) {
             "}\n",
             2 * width, 2 * HEIGHT, figure->name, width, HEIGHT, figure->name, figure->name);
     fprintf(out, "set encoding utf8\n"
+                 "set minussign\n"
                  "set style fill transparent solid 0.18 noborder\n"
                  "set border 3 linecolor rgb '#555555' linewidth 1\n"
                  "set tics nomirror out scale 0.6 textcolor rgb '#333333'\n"

@@ -23,25 +23,33 @@ static void add_interval(Sheet *sheet, const MeanInterval *interval, int decimal
     sheet_add(sheet, "%.*f%s%s", decimals, interval->mean, spread, left_out);
 }
 
-static void add_axes(Sheet *sheet, const Table *table, const Settings *settings, Predictor predictor, bool critics) {
-    for (int i = 0; i < table->n_axes; i++) {
-        const Setting *axis = table->axes[i];
-        if (!critics && axis->role != ROLE_TRAINING) continue;
+/* What a sheet's leading columns are: the axes that models and baselines share, which its sections go by, then the
+ * others; without critics those of trainings alone. Returns their number. */
+static int order_axes(const Table *table, bool critics, const Setting *axes[AXES_MAX]) {
+    int count = 0;
+    for (int shared = 1; shared >= 0; shared--)
+        for (int i = 0; i < table->n_axes; i++) {
+            const Setting *axis = table->axes[i];
+            if (setting_applies(axis, PREDICTOR_MEAN) != (shared == 1)) continue;
+            if (critics || axis->role == ROLE_TRAINING) axes[count++] = axis;
+        }
+    return count;
+}
+
+static void add_axes(Sheet *sheet, const Setting *const *axes, int n_axes, const Settings *settings,
+                     Predictor predictor) {
+    for (int i = 0; i < n_axes; i++) {
         char text[64] = "";
-        if (setting_applies(axis, predictor)) setting_format(axis, setting_get(axis, settings), text, sizeof text);
+        if (setting_applies(axes[i], predictor))
+            setting_format(axes[i], setting_get(axes[i], settings), text, sizeof text);
         sheet_add(sheet, "%s", text);
     }
 }
 
-static int add_axis_headings(Sheet *sheet, const Table *table, bool critics) {
-    int count = 0;
-    for (int i = 0; i < table->n_axes; i++) {
-        if (!critics && table->axes[i]->role != ROLE_TRAINING) continue;
-        char text[64];
-        count++;
-        if (sheet != NULL) sheet_add(sheet, "%s", setting_label(table->axes[i], text, sizeof text));
-    }
-    return count;
+static void add_axis_headings(Sheet *sheet, const Setting *const *axes, int n_axes) {
+    char text[64];
+    for (int i = 0; i < n_axes; i++)
+        sheet_add(sheet, "%s", setting_label(axes[i], text, sizeof text));
 }
 
 static Sheet *complete_or_null(Sheet *sheet) {
@@ -52,9 +60,11 @@ static Sheet *complete_or_null(Sheet *sheet) {
 
 Sheet *summary_sheet(const Summary *summary) {
     const Table *table = summary->table;
-    Sheet *sheet = sheet_create(summary->n_configurations + 1, table->n_axes + 3 + METRIC_COUNT);
+    const Setting *axes[AXES_MAX];
+    int n_axes = order_axes(table, true, axes);
+    Sheet *sheet = sheet_create(summary->n_configurations + 1, n_axes + 3 + METRIC_COUNT);
     if (sheet == NULL) return NULL;
-    add_axis_headings(sheet, table, true);
+    add_axis_headings(sheet, axes, n_axes);
     sheet_add(sheet, "self-check");
     sheet_add(sheet, "predictor");
     sheet_add(sheet, "seeds");
@@ -64,7 +74,7 @@ Sheet *summary_sheet(const Summary *summary) {
         const Configuration *configuration = &summary->configurations[i];
         const Series *series = configuration->series;
         sheet->section[i + 1] = i == 0 || !series_same_task(configuration[-1].series, series);
-        add_axes(sheet, table, &series->settings, series->predictor, true);
+        add_axes(sheet, axes, n_axes, &series->settings, series->predictor);
         sheet_add(sheet, "%.3f", configuration_self_check(configuration));
         sheet_add(sheet, "%s", predictor_name(series->predictor));
         sheet_add(sheet, "%d", configuration->n_series);
@@ -75,7 +85,7 @@ Sheet *summary_sheet(const Summary *summary) {
         }
     }
     sheet = complete_or_null(sheet);
-    if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH) sheet->hidden[table->n_axes] = true; /* self-check */
+    if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH) sheet->hidden[n_axes] = true; /* self-check */
     if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH)
         sheet->hidden[sheet->n_columns - 1] = true; /* alignment_loss */
     return sheet;
@@ -102,10 +112,11 @@ static double gflops(const TrainingRecord *training) {
 
 Sheet *trainings_sheet(const Summary *summary) {
     const Table *table = summary->table;
-    int axes = add_axis_headings(NULL, table, false);
-    Sheet *sheet = sheet_create(summary->n_training_groups + 1, axes + 4);
+    const Setting *axes[AXES_MAX];
+    int n_axes = order_axes(table, false, axes);
+    Sheet *sheet = sheet_create(summary->n_training_groups + 1, n_axes + 4);
     if (sheet == NULL) return NULL;
-    add_axis_headings(sheet, table, false);
+    add_axis_headings(sheet, axes, n_axes);
     sheet_add(sheet, "done");
     sheet_add(sheet, "final loss");
     sheet_add(sheet, "minutes each");
@@ -113,7 +124,7 @@ Sheet *trainings_sheet(const Summary *summary) {
     for (int i = 0; i < summary->n_training_groups; i++) {
         const TrainingGroup *group = &summary->training_groups[i];
         Settings settings = {.training = group->trainings->record.spec};
-        add_axes(sheet, table, &settings, PREDICTOR_MODEL, false);
+        add_axes(sheet, axes, n_axes, &settings, PREDICTOR_MODEL);
         sheet_add(sheet, "%d of %d", group->done, group->n_trainings);
         MeanInterval loss = over_trainings(group, final_loss), time = over_trainings(group, minutes),
                      speed = over_trainings(group, gflops);

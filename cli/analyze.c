@@ -68,8 +68,10 @@ static Status print_text(const Summary *summary, Error *err) {
         fputs(remarks, stdout);
         printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval\n\n", summary->at);
         sheet_print(sheet, stdout);
-        if (sheet->hidden[sheet->n_columns - 1])
-            printf("\nalignment_loss and self-check accuracy: tables/summary.csv\n");
+        bool hidden = false;
+        for (int i = 0; i < sheet->n_columns; i++)
+            hidden = hidden || sheet->hidden[i];
+        if (hidden) printf("\nThe columns that did not fit are in tables/summary.csv and report.html.\n");
     } else {
         status = error_set(err, STATUS_NO_MEMORY, "no memory for the table");
     }
