@@ -1,8 +1,9 @@
 /* palinode run: on every rank an agent with its nursery, on rank 0 the coordinator as well, in one loop that never
  * blocks.
  *
- * Order matters at the start: the nursery is forked before MPI_Init; signals are blocked after it, so that children and
- * nursery keep their defaults; the job is read on rank 0 alone, and what the ranks need of it comes to them. */
+ * Order matters at the start: the nursery is forked before MPI_Init; signals are blocked between the two, so that
+ * children keep their defaults and no thread of MPI takes a signal that is meant for the loop; the job is read on rank
+ * 0 alone, and what the ranks need of it comes to them. */
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
@@ -361,8 +362,8 @@ static Status run_all(Run *run, const char *path, Status *result, Error *err) {
     Setup setup;
     int workers;
     Status status = nursery_start(trial_main, NULL, &run->nursery, err);
-    if (status == STATUS_OK) status = channel_open(&run->channel, err);
     if (status == STATUS_OK) status = block_signals(run, err);
+    if (status == STATUS_OK) status = channel_open(&run->channel, err);
     if (status == STATUS_OK) status = agree(run, path, &setup, err);
     if (status != STATUS_OK) return status;
     *result = channel_rank(run->channel) == 0 ? setup.status : STATUS_OK;

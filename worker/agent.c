@@ -1,4 +1,5 @@
-/* See agent.h. A place holds one child: it is free again when the child's exit is known and its socket has run dry. */
+/* See agent.h. A place holds one child: it is free again when the child's exit is known and its socket has run dry.
+ * Only then does the child's answer go to the coordinator, so that new work always finds the place free. */
 #include "worker/agent.h"
 
 #include "proto/transport/stream.h"
@@ -17,11 +18,12 @@
 #include <unistd.h>
 
 typedef struct Place {
-    bool busy, answered, exited;
+    bool busy, exited;
     uint64_t token; /* the nursery's name for the child */
     uint64_t work;
     int64_t last_step; /* reported, -1: none */
     ChildExit exit;
+    Bytes answer; /* data NULL: none yet */
     Stream stream;
 } Place;
 
@@ -115,6 +117,7 @@ void agent_free(Agent *agent) {
         if (agent->places[i].busy) {
             nursery_kill(agent->nursery, agent->places[i].token, NULL);
             stream_close(&agent->places[i].stream);
+            bytes_free(&agent->places[i].answer);
         }
     free(agent->places);
     free(agent->waiting);
@@ -165,20 +168,21 @@ static Status take_message(Agent *agent, const Bytes *bytes, Error *err) {
     return status;
 }
 
-/* Passes a child's frame on; what is needed of it here is whether it is the answer, and the last step. */
-static Status pass_on(Agent *agent, Place *place, MessageKind kind, Bytes *bytes, Error *err) {
-    if (kind == MESSAGE_PROGRESS) {
-        Message progress;
-        Status status = message_decode(bytes->data, bytes->size, &progress, err);
-        if (status != STATUS_OK) {
-            bytes_free(bytes);
-            return status;
-        }
-        place->last_step = progress.of.progress.step;
-        message_free(&progress);
-    } else {
-        place->answered = true;
+/* Takes over a child's frame: progress is passed on at once, the answer when the child has ended. */
+static Status take_frame(Agent *agent, Place *place, MessageKind kind, Bytes *bytes, Error *err) {
+    if (kind != MESSAGE_PROGRESS) {
+        bytes_free(&place->answer);
+        place->answer = *bytes;
+        return STATUS_OK;
     }
+    Message progress;
+    Status status = message_decode(bytes->data, bytes->size, &progress, err);
+    if (status != STATUS_OK) {
+        bytes_free(bytes);
+        return status;
+    }
+    place->last_step = progress.of.progress.step;
+    message_free(&progress);
     return channel_send(agent->channel, 0, INBOX_COORDINATOR, *bytes, err);
 }
 
@@ -199,12 +203,16 @@ static Status step_place(Agent *agent, Place *place, bool *moved, Error *err) {
     Bytes bytes;
     Status status = stream_pump(&place->stream, moved, err);
     while (status == STATUS_OK && stream_next(&place->stream, &kind, &bytes, err))
-        status = pass_on(agent, place, kind, &bytes, err);
+        status = take_frame(agent, place, kind, &bytes, err);
     if (status != STATUS_OK || !place->exited || !place->stream.ended) return status;
     *moved = true;
     place->busy = false;
     stream_close(&place->stream);
-    if (place->answered || agent->stopped) return STATUS_OK;
+    if (agent->stopped) {
+        bytes_free(&place->answer);
+        return STATUS_OK;
+    }
+    if (place->answer.data != NULL) return channel_send(agent->channel, 0, INBOX_COORDINATOR, place->answer, err);
     char reason[256];
     describe_exit(place, reason, sizeof reason);
     return send_failed(agent, place->work, reason, err);
