@@ -3,6 +3,7 @@
  * worker. */
 #include "coordinator/schedule.h"
 
+#include "coordinator/id_table.h"
 #include "jobs/identity.h"
 #include "proto/wire/cost.h"
 
@@ -15,17 +16,11 @@ typedef struct Piece {
     int attempt; /* that is under way, or comes next: 1 is the first */
 } Piece;
 
-/* A set of ids (open addressing; ids are hashes already). */
-typedef struct IdSet {
-    Id *slots; /* all zero: free */
-    size_t used, capacity;
-} IdSet;
-
 /* Where the walk stands; the counting pass has one of its own. */
 typedef struct Walk {
     uint64_t grid_point;
     bool baselines_handled; /* of this grid point */
-    IdSet baseline_sets;    /* seen so far */
+    IdTable baseline_sets;  /* seen so far */
 } Walk;
 
 struct Schedule {
@@ -38,41 +33,6 @@ struct Schedule {
     Piece *out, *again;           /* handed out; failed and waiting for another attempt */
     int n_out, n_again, capacity; /* capacity of both */
 };
-
-/* --- small helpers ---------------------------------------------------------------------------------------------------
- */
-
-static size_t id_slot(const IdSet *set, Id id) {
-    uint64_t start;
-    static const Id free_slot;
-    memcpy(&start, id.bytes, sizeof start);
-    size_t at = (size_t)start & (set->capacity - 1);
-    while (!id_equal(set->slots[at], free_slot) && !id_equal(set->slots[at], id))
-        at = (at + 1) & (set->capacity - 1);
-    return at;
-}
-
-/* *added tells whether id was new. */
-static Status id_set_add(IdSet *set, Id id, bool *added, Error *err) {
-    if (2 * (set->used + 1) > set->capacity) {
-        IdSet larger = {.capacity = set->capacity * 2 + 64};
-        while (larger.capacity & (larger.capacity - 1))
-            larger.capacity &= larger.capacity - 1; /* down to a power of two, still above twice the use */
-        larger.slots = calloc(larger.capacity, sizeof *larger.slots);
-        if (larger.slots == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-        static const Id free_slot;
-        for (size_t i = 0; i < set->capacity; i++)
-            if (!id_equal(set->slots[i], free_slot)) larger.slots[id_slot(&larger, set->slots[i])] = set->slots[i];
-        larger.used = set->used;
-        free(set->slots);
-        *set = larger;
-    }
-    size_t at = id_slot(set, id);
-    *added = !id_equal(set->slots[at], id);
-    set->slots[at] = id;
-    set->used += *added;
-    return STATUS_OK;
-}
 
 void work_item_free(WorkItem *item) {
     free(item->orders);
@@ -179,11 +139,14 @@ static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkIte
         if (!job_training(schedule->job, walk->grid_point, &spec)) {
             walk->grid_point++;
         } else if (!walk->baselines_handled) {
-            bool unseen = false;
             Id set = baseline_id(&spec.task, spec.seed, &any_critic, &evaluation, PREDICTOR_MEAN);
             walk->baselines_handled = true;
-            status = id_set_add(&walk->baseline_sets, set, &unseen, err);
-            if (status == STATUS_OK && unseen) status = make_item(schedule, walk->grid_point, true, found, item, err);
+            if (id_table_find(&walk->baseline_sets, set) == NULL) {
+                status = id_table_reserve(&walk->baseline_sets, 1, err);
+                if (status != STATUS_OK) return status;
+                id_table_add(&walk->baseline_sets, set);
+                status = make_item(schedule, walk->grid_point, true, found, item, err);
+            }
         } else {
             status = make_item(schedule, walk->grid_point, false, found, item, err);
             walk->grid_point++;
@@ -239,7 +202,7 @@ static Status count_missing(Schedule *schedule, Error *err) {
         }
         work_item_free(&item);
     }
-    free(walk.baseline_sets.slots);
+    id_table_free(&walk.baseline_sets);
     return status;
 }
 
@@ -259,7 +222,7 @@ Status schedule_create(const Job *job, const Journal *known, const ScheduleOptio
 
 void schedule_free(Schedule *schedule) {
     if (schedule == NULL) return;
-    free(schedule->walk.baseline_sets.slots);
+    id_table_free(&schedule->walk.baseline_sets);
     free(schedule->out);
     free(schedule->again);
     free(schedule);
