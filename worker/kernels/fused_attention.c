@@ -72,11 +72,19 @@ static void unpack_rows(const Head *head, int rows, const float *from, float sca
                                vector_load(from + row * head->width_row + v * LANES) * scale);
 }
 
-/* to (D, key_row) = from (T, D) transposed. Columns past T are never part of a result. */
+/* to (D, key_row) = from (T, D) transposed, zeros after column T. */
 static void pack_transposed(const Head *head, const float *from, float *to) {
-    for (int token = 0; token < head->shape->T; token++)
-        for (int d = 0; d < head->shape->D; d++)
-            to[d * head->key_row + token] = from[token * head->qkv_row + d];
+    int T = head->shape->T, D = head->shape->D;
+    for (int token = 0; token < T; token += LANES)
+        for (int d = 0; d < D; d += LANES) {
+            Vector square[LANES];
+            for (int i = 0; i < LANES; i++)
+                square[i] =
+                    token + i < T ? vector_load_first(from + (token + i) * head->qkv_row + d, D - d) : (Vector){0};
+            vector_transpose(square);
+            for (int i = 0; i < LANES && d + i < D; i++)
+                vector_store(to + (d + i) * head->key_row + token, square[i]);
+        }
 }
 
 /* c (TILE_ROWS, vectors) = sum over k in [first, last) of a_k b_k: a's number for row r is at r a_row + k a_step. */
@@ -89,7 +97,7 @@ VECTOR_INLINE void tile(int vectors, int first, int last, const float *a, size_t
             Vector across = vector_load(b + k * b_row + v * LANES);
 #pragma GCC unroll 4
             for (int r = 0; r < TILE_ROWS; r++)
-                sums[r][v] += a[r * a_row + k * a_step] * across;
+                sums[r][v] = vector_fma(vector_all(a[r * a_row + k * a_step]), across, sums[r][v]);
         }
     }
 #pragma GCC unroll 4
@@ -148,7 +156,7 @@ static void softmax_backward_row(const float *weights, float *d, int seen, int v
     mask_row(d, seen, vectors);
     Vector products = {0};
     for (int v = 0; v < vectors; v++)
-        products += vector_load(weights + v * LANES) * vector_load(d + v * LANES);
+        products = vector_fma(vector_load(weights + v * LANES), vector_load(d + v * LANES), products);
     float mean = vector_sum(products);
     for (int v = 0; v < vectors; v++)
         vector_store(d + v * LANES, vector_load(weights + v * LANES) * (vector_load(d + v * LANES) - mean));

@@ -43,8 +43,9 @@ static void layer_norm_again(int rows, int columns, const float *x, const float 
         for (int c = 0; c < columns; c += LANES) {
             int left = columns - c;
             Vector normed = (vector_load_first(x + start + c, left) - mean) * rstd;
-            vector_store_first(y + start + c, left,
-                               normed * vector_load_first(gain + c, left) + vector_load_first(bias + c, left));
+            vector_store_first(
+                y + start + c, left,
+                vector_fma(normed, vector_load_first(gain + c, left), vector_load_first(bias + c, left)));
         }
     }
 }
@@ -92,15 +93,16 @@ static void layer_norm_backward(int rows, int columns, const float *dy, const fl
             int left = columns - c;
             Vector g = vector_load_first(dy + start + c, left) * vector_load_first(gain + c, left);
             sum += g;
-            product += g * ((vector_load_first(x + start + c, left) - mean) * rstd);
+            product = vector_fma(g, (vector_load_first(x + start + c, left) - mean) * rstd, product);
         }
         float g_mean = vector_sum(sum) / (float)columns, g_product = vector_sum(product) / (float)columns;
         for (int c = 0; c < columns; c += LANES) {
             int left = columns - c;
             Vector g = vector_load_first(dy + start + c, left) * vector_load_first(gain + c, left);
             Vector normed = (vector_load_first(x + start + c, left) - mean) * rstd;
-            Vector d = vector_load_first(dx + start + c, left) + (g - g_mean - normed * g_product) * rstd;
-            vector_store_first(dx + start + c, left, d);
+            Vector d = vector_fma(normed, vector_all(-g_product), g - g_mean);
+            vector_store_first(dx + start + c, left,
+                               vector_fma(d, vector_all(rstd), vector_load_first(dx + start + c, left)));
         }
     }
     layer_norm_backward_gain(rows, columns, dy, x, stats, dgain);
@@ -109,8 +111,8 @@ static void layer_norm_backward(int rows, int columns, const float *dy, const fl
 
 /* e^(-2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): gelu_new(x) = x / (1 + it). */
 VECTOR_INLINE Vector gelu_exponential(Vector x) {
-    const float minus_twice = -1.5957691216f; /* -2 sqrt(2 / pi) */
-    return vector_exp(x * (x * x * (0.044715f * minus_twice) + minus_twice));
+    const Vector minus_twice = vector_all(-1.5957691216f); /* -2 sqrt(2 / pi) */
+    return vector_exp(x * vector_fma(x * x, 0.044715f * minus_twice, minus_twice));
 }
 
 static void bias_gelu_forward(int rows, int columns, const float *bias, float *x, float *y) {
@@ -131,8 +133,8 @@ static void gelu_backward(size_t count, const float *x, float *y, float *dy) {
         int left = count - i < LANES ? (int)(count - i) : LANES;
         Vector in = vector_load_first(x + i, left);
         Vector e = gelu_exponential(in), gate = 1.0f / (1.0f + e), out = in * gate;
-        Vector slope = in * in * (3.0f * 0.044715f * twice) + twice; /* 2 du/dx */
-        Vector derivative = gate + out * (e * gate) * slope;         /* e gate is 1 - gate without cancellation */
+        Vector slope = vector_fma(in * in, vector_all(3.0f * 0.044715f * twice), vector_all(twice)); /* 2 du/dx */
+        Vector derivative = vector_fma(out * (e * gate), slope, gate); /* e gate is 1 - gate without cancellation */
         vector_store_first(y + i, left, out);
         vector_store_first(dy + i, left, vector_load_first(dy + i, left) * derivative);
     }
@@ -145,9 +147,10 @@ static void adam(size_t count, int64_t step, double rate, const float *gradient,
     for (size_t i = 0; i < count; i += LANES) {
         int left = count - i < LANES ? (int)(count - i) : LANES;
         Vector g = vector_load_first(gradient + i, left);
-        Vector mean = vector_load_first(m + i, left) * 0.9f + g * 0.1f;
-        Vector square = vector_load_first(v + i, left) * 0.999f + g * g * 0.001f;
-        Vector change = mean / (vector_sqrt(square) * root_correction + 1e-8f) * rate_now;
+        Vector mean = vector_fma(vector_load_first(m + i, left), vector_all(0.9f), g * 0.1f);
+        Vector square = vector_fma(vector_load_first(v + i, left), vector_all(0.999f), g * g * 0.001f);
+        Vector root = vector_fma(vector_sqrt(square), vector_all(root_correction), vector_all(1e-8f));
+        Vector change = mean / root * rate_now;
         vector_store_first(m + i, left, mean);
         vector_store_first(v + i, left, square);
         vector_store_first(parameters + i, left, vector_load_first(parameters + i, left) - change);

