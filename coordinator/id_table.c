@@ -9,7 +9,7 @@
 static size_t place_of(const IdEntry *entries, size_t capacity, Id id) {
     uint64_t start;
     memcpy(&start, id.bytes, sizeof start);
-    size_t place = (size_t)(start * 0x9e3779b97f4a7c15u >> 20) & (capacity - 1);
+    size_t place = (size_t)(start * 0x9e3779b97f4a7c15u >> 32) & (capacity - 1); /* also for ids that are no hashes */
     while (entries[place].used && !id_equal(entries[place].id, id))
         place = (place + 1) & (capacity - 1);
     return place;

@@ -116,6 +116,7 @@ static void encoding_and_decoding_survive_every_failed_allocation(void **state) 
             assert_int_equal(message_encode(&sample.message, &sample.bytes, NULL), STATUS_OK);
         } else {
             sample.record = sample_record((RecordKind)(k + 1), 1);
+            if (sample.record.kind == RECORD_TRAINING) sample.record.of.training.host[0] = '\0'; /* decoded last */
             assert_int_equal(record_encode(&sample.record, &sample.bytes, NULL), STATUS_OK);
         }
         assert_in_range(fail_in_turn(encode, &sample), 3, 200);
