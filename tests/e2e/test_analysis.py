@@ -1,0 +1,256 @@
+"""What comes after a run: analyze, export, verify and status, on the results of a real one."""
+
+import csv
+import io
+import json
+import math
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import time
+
+import pytest
+from conftest import binary, environment, palinode
+
+JOB = """
+name: analysis-test
+model: {n_layer: [1, 2], n_head: 2, n_embd: 8}
+task: {n_dims: 2, n_points: 6}
+train: {steps: 30, batch_size: 8, gradient_shards: 4, learning_rate: 1.0e-3}
+evaluate: {prompts: 32, critique_quality: [1, 0.5], baselines: [gd, mean, best]}
+seeds: {first: 0, count: 3}
+"""
+
+T_95_2 = 4.302652729911275  # 0.975 quantile of the t distribution with 2 degrees of freedom
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("analysis")
+    (folder / "job.yaml").write_text(JOB)
+    palinode("run", folder / "job.yaml", "-o", folder / "results", "-q")
+    return folder / "results"
+
+
+@pytest.fixture
+def results(original, tmp_path):
+    return pathlib.Path(shutil.copytree(original, tmp_path / "results"))
+
+
+def rows_of(results, *arguments):
+    text = palinode("export", results, "--format", "csv", *arguments).stdout
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def path_without(program, folder):
+    """A PATH on which everything is found but one program."""
+    folder.mkdir()
+    for directory in os.environ["PATH"].split(":"):
+        for entry in pathlib.Path(directory).glob("*"):
+            link = folder / entry.name
+            if entry.name != program and not link.exists() and not link.is_symlink():
+                link.symlink_to(entry)
+    return str(folder)
+
+
+# --- analyze ---------------------------------------------------------------------------------------------------------
+
+
+def test_analyze_says_what_is_complete_and_prints_a_row_per_configuration(results):
+    done = palinode("analyze", results)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "2 configurations x 3 seeds: 6 of 6 trainings done, 0 diverged, 0 failed; complete"
+    assert "only 3 seeds" in lines[1]
+    header = next(line for line in lines if "predictor" in line).split()
+    assert header == ["q", "n_layer", "self-check", "predictor", "seeds", "nmse", "kendall_tau", "alignment_loss"]
+    predictors = [word for line in lines for word in line.split() if word in ("model", "gd", "mean", "best")][1:]
+    assert predictors == ["model", "model", "gd", "mean", "best"] * 2  # two depths; for each of two qualities
+    assert max(map(len, lines)) <= 100
+    assert "At 5 examples" in done.stdout  # N - 1, as it is less than 15
+    assert done.stderr.startswith("palinode: wrote ")
+
+
+def test_analyze_leaves_tables_figures_and_a_report_that_needs_no_network(results):
+    palinode("analyze", results, "--png")
+    for name in ("summary.csv", "seeds.csv", "trainings.csv"):
+        assert (results / "tables" / name).stat().st_size > 0
+    for name in ("quality", "n_layer"):
+        for suffix in ("gp", "dat", "svg", "png"):
+            assert (results / "figures" / f"{name}.{suffix}").stat().st_size > 0
+    report = (results / "report.html").read_text()
+    assert report.count("<svg") == 2
+    assert "analysis-test" in report and "n_points: 6" in report
+    links = [part for part in report.split('"') if part.startswith(("http:", "https:", "//"))]
+    assert all("www.w3.org" in link for link in links)  # names of XML, not places
+
+
+def test_a_figure_can_be_drawn_again_from_what_lies_beside_it(results):
+    palinode("analyze", results)
+    picture = results / "figures" / "quality.svg"
+    first = picture.read_text()
+    picture.unlink()
+    subprocess.run(["gnuplot", "quality.gp"], cwd=results / "figures", check=True, timeout=30)
+    assert picture.read_text() == first
+
+
+def test_means_and_intervals_are_those_of_the_exported_numbers(results):
+    summary = json.loads(palinode("analyze", results, "--at", 4, "--json").stdout)
+    assert summary["complete"] is True and summary["at"] == 4 and summary["seeds"] == [0, 1, 2]
+    assert summary["axes"] == ["model.n_layer", "evaluate.critique_quality"]
+    rows = [row for row in rows_of(results) if row["index"] == "4"]
+    assert len(summary["configurations"]) == 4 + 2 * 3
+    for configuration in summary["configurations"]:
+        settings = configuration["settings"]
+        for metric in ("nmse", "kendall_tau", "alignment_loss"):
+            values = [
+                float(row["value"])
+                for row in rows
+                if row["predictor"] == configuration["predictor"]
+                and row["metric"] == metric
+                and all(float(row[key.replace(".", "_")]) == value for key, value in settings.items())
+            ]
+            found = configuration[metric]
+            assert found["n"] == len(values) == 3
+            assert found["mean"] == pytest.approx(statistics.mean(values), rel=1e-12)
+            half = T_95_2 * statistics.stdev(values) / math.sqrt(3)
+            assert found["high"] - found["mean"] == pytest.approx(half, rel=1e-9, abs=1e-14)
+            assert found["mean"] - found["low"] == pytest.approx(half, rel=1e-9, abs=1e-14)
+
+
+def test_several_folders_are_read_as_one(tmp_path):
+    job = tmp_path / "job.yaml"
+    job.write_text(JOB)
+    for name, seeds in (("a", "seeds=0,1"), ("b", "seeds=1,2")):
+        palinode("run", job, "-o", tmp_path / name, "-q", "--set", "model.n_layer=1", "--set", seeds)
+    summary = json.loads(palinode("analyze", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "both", "--json").stdout)
+    assert summary["trainings"] == {"asked": 3, "done": 3, "diverged": 0, "failed": 0}
+    assert [c["seeds"] for c in summary["configurations"]] == [[0, 1, 2]] * len(summary["configurations"])
+    assert (tmp_path / "both" / "report.html").exists() and not (tmp_path / "a" / "report.html").exists()
+
+
+def test_what_an_unfinished_run_lacks_is_named(tmp_path):
+    job = tmp_path / "job.yaml"
+    job.write_text(JOB)
+    palinode("run", job, "-o", tmp_path / "results", "-q", "--limit", 5, "--workers-per-rank", 1, expect=75)
+    done = palinode("analyze", tmp_path / "results")
+    assert "5 of 6 trainings done" in done.stdout and "complete" not in done.stdout
+    assert "2 of 3 seeds; not finished: seed " in done.stdout
+    status = palinode("status", tmp_path / "results", "--exit-code", expect=75)
+    assert "5 done" in status.stdout
+
+
+def test_without_gnuplot_tables_are_written_and_the_message_says_what_to_install(results, tmp_path):
+    done = palinode("analyze", results, expect=1, env={"PATH": path_without("gnuplot", tmp_path / "bin")})
+    assert "gnuplot" in done.stderr and "install" in done.stderr
+    assert "kendall_tau" in done.stdout
+    assert (results / "tables" / "summary.csv").exists()
+    assert "was not drawn" in (results / "report.html").read_text()
+    assert not (results / "figures" / "quality.svg").exists()
+
+
+# --- export ----------------------------------------------------------------------------------------------------------
+
+
+def test_csv_and_json_lines_hold_the_same_rows(results):
+    rows = rows_of(results)
+    lines = [json.loads(line) for line in palinode("export", results, "--format", "jsonl").stdout.splitlines()]
+    assert len(rows) == len(lines) == (6 * 2 + 3 * 2 * 3) * 3 * 6  # cells and baselines, metrics, examples
+    for row, line in zip(rows, lines):
+        assert list(row) == list(line)
+        for key, text in row.items():
+            value = line[key]
+            if value is None:
+                assert text == ""
+            elif isinstance(value, bool):
+                assert text == str(value).lower()
+            elif isinstance(value, str):
+                assert text == value
+            else:
+                assert float(text) == value
+    assert {row["kind"] for row in rows} == {"examples"}
+    assert {row["predictor"] for row in rows} == {"model", "gd", "mean", "best"}
+    undefined = [row for row in rows if row["metric"] == "kendall_tau" and int(row["index"]) < 2]
+    assert undefined and all(row["value"] == "" for row in undefined)
+
+
+def test_trainings_losses_and_provenance_are_tables_of_their_own(results, tmp_path):
+    trainings = rows_of(results, "--table", "trainings")
+    assert len(trainings) == 6 and {row["outcome"] for row in trainings} == {"done"}
+    losses = rows_of(results, "--table", "loss")
+    assert {row["training_id"] for row in losses} == {row["training_id"] for row in trainings}
+    assert max(int(row["step"]) for row in losses) == 30
+    palinode("export", results, "--format", "csv", "--table", "provenance", "-o", tmp_path / "runs.csv")
+    (run,) = csv.DictReader((tmp_path / "runs.csv").open(newline=""))
+    assert run["job_text"] == JOB and run["end_reason"] == "done" and run["trainings_done"] == "6"
+
+
+# --- verify ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_torn_tail_is_found_cut_off_and_nothing_else_is_lost(results):
+    assert all("whole" in line for line in palinode("verify", results).stdout.splitlines())
+    before = rows_of(results)
+    records = results / "records-0001.tfrecord"
+    with records.open("ab") as file:
+        file.write(b"\x10\0\0\0")
+    assert palinode("verify", results, expect=1).stdout.count("whole") == 1  # the models
+    warned = palinode("export", results, "--format", "csv")
+    assert "records-0001.tfrecord" in warned.stderr
+    assert "saved as" in palinode("verify", results, "--repair").stdout
+    palinode("verify", results)
+    assert rows_of(results) == before
+
+
+# --- status ----------------------------------------------------------------------------------------------------------
+
+
+def test_status_tells_how_a_run_ended(results):
+    assert "ended" in palinode("status", results, "--exit-code").stdout
+    state = json.loads(palinode("status", results, "--json").stdout)
+    assert state["state"] == "ended" and state["exit_code"] == 0
+    assert state["records"] == {"trainings_done": 6, "trainings_diverged": 0, "trainings_failed": 0, "cells": 12,
+                                "baselines": 18}
+
+
+def test_status_follows_a_run_and_sees_that_it_died(tmp_path):
+    job = tmp_path / "job.yaml"
+    job.write_text(JOB.replace("steps: 30", "steps: 1000000"))
+    run = subprocess.Popen([binary(), "run", job, "-o", tmp_path / "results", "-q"], env=environment(),
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 30
+        while not list((tmp_path / "results").glob("status-*.json")):
+            assert time.monotonic() < deadline and run.poll() is None
+            time.sleep(0.05)
+        state = json.loads(palinode("status", tmp_path / "results", "--json", "--exit-code", expect=75).stdout)
+        assert state["state"] == "running" and state["runs"][0]["trainings"]["total"] == 6
+        assert "running" in palinode("status", tmp_path / "results").stdout
+    finally:
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+    assert "died" in palinode("status", tmp_path / "results", "--exit-code", expect=75).stdout
+
+
+# --- what users type ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arguments, code, words", [
+    (["analyze"], 64, "usage"),
+    (["analyze", "{results}", "--at", "6"], 64, "0 to 5"),
+    (["analyze", "{results}", "--at", "x"], 64, "--at"),
+    (["analyze", "/nonexistent"], 65, "/nonexistent"),
+    (["export", "{results}"], 64, "--format"),
+    (["export", "{results}", "--format", "xml"], 64, "csv|jsonl"),
+    (["export", "{results}", "--format", "csv", "--table", "x"], 64, "metrics|trainings"),
+    (["export", "{results}", "--format", "csv", "-o", "/nonexistent/x.csv"], 74, "/nonexistent/x.csv"),
+    (["export", "/nonexistent", "--format", "csv"], 65, "/nonexistent"),
+    (["verify", "/nonexistent"], 65, "/nonexistent"),
+    (["status", "/nonexistent"], 74, "/nonexistent"),
+    (["status", "{results}", "extra"], 64, "extra"),
+])
+def test_a_wrong_command_is_refused_with_the_reason_and_nothing_on_stdout(original, arguments, code, words):
+    done = palinode(*[argument.format(results=original) for argument in arguments], expect=code)
+    assert words in done.stderr and done.stdout == ""
