@@ -1,8 +1,8 @@
 /* Counter-based random numbers: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011)
  * from the Random123 library.
  *
- * A number is a pure function of (purpose, seed, step, unit, element): nothing depends on the order in which numbers are
- * asked for, on ranks or on retries, and the same seed gives the same prompts and initial weights to every
+ * A number is a pure function of (purpose, seed, step, unit, element): nothing depends on the order in which numbers
+ * are asked for, on ranks or on retries, and the same seed gives the same prompts and initial weights to every
  * configuration, so that configurations can be compared pair by pair. */
 #ifndef PROTO_BASE_RNG_H
 #define PROTO_BASE_RNG_H
@@ -11,9 +11,9 @@
 
 /* What a stream is for. The values are part of every result: append, never renumber. */
 typedef enum RngPurpose {
-    RNG_INIT = 1,              /* unit: hash of the tensor's name; element: index in the tensor */
-    RNG_TRAIN_PROMPTS = 2,     /* step; unit: prompt in the batch */
-    RNG_TRAIN_CRITIC = 3,      /* as RNG_TRAIN_PROMPTS */
+    RNG_INIT = 1,          /* unit: hash of the tensor's name; element: index in the tensor */
+    RNG_TRAIN_PROMPTS = 2, /* step; unit: prompt in the batch */
+    RNG_TRAIN_CRITIC = 3,  /* as RNG_TRAIN_PROMPTS */
     RNG_EXPLORATION = 4,
     RNG_EVALUATION_PROMPTS = 5, /* step 0; unit: prompt */
     RNG_EVALUATION_CRITIC = 6,  /* as RNG_EVALUATION_PROMPTS */

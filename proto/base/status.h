@@ -1,7 +1,7 @@
 /* Outcome of a library call, and the message that goes with a failure.
  *
- * Every function that can fail for a reason outside the program (a file, a user, a machine) returns a Status and fills a
- * caller-owned Error whose text names the object, the place and what was expected. Bugs are assertions; scientific
+ * Every function that can fail for a reason outside the program (a file, a user, a machine) returns a Status and fills
+ * a caller-owned Error whose text names the object, the place and what was expected. Bugs are assertions; scientific
  * outcomes (a training that diverged) are data. Library code never prints and never exits. */
 #ifndef PROTO_BASE_STATUS_H
 #define PROTO_BASE_STATUS_H
