@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static Status print_check(void *context, const SegmentCheck *check, Error *err) {
     const RecordScan *scan = &check->scan;
@@ -25,6 +26,17 @@ static Status print_check(void *context, const SegmentCheck *check, Error *err) 
     return STATUS_OK;
 }
 
+/* One file alone: checked, never repaired, as only its folder tells whether its run goes on. */
+static Status verify_file(const char *path, bool repair, Error *err) {
+    SegmentCheck check = {.path = path, .saved_as = ""};
+    if (repair) return error_set(err, STATUS_USAGE, "%s: --repair takes the folder of a run, not one file", path);
+    Status status = record_file_scan(path, NULL, NULL, &check.scan, err);
+    if (status != STATUS_OK) return status;
+    print_check(NULL, &check, err);
+    if (check.scan.problem[0] == '\0') return STATUS_OK;
+    return error_set(err, STATUS_FAILED, "%s: not in order", path);
+}
+
 int command_verify(int argc, char **argv) {
     bool repair = false;
     const Option table[] = {
@@ -36,7 +48,7 @@ int command_verify(int argc, char **argv) {
              "of a run that goes on"},
     };
     const Command command = {.name = "verify",
-                             .usage = "DIR [--repair]",
+                             .usage = "DIR [--repair], or one record file",
                              .summary = "check every record; --repair cuts a torn tail",
                              .details =
                                  "Exit code 0: every byte belongs to a whole record (or now does); 1: damage is left.",
@@ -48,7 +60,10 @@ int command_verify(int argc, char **argv) {
     int n_operands, exit_code;
     if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
     Error err = {{0}};
-    Status status = journal_verify(operands[0], repair, print_check, NULL, &err);
+    struct stat found;
+    bool file = stat(operands[0], &found) == 0 && S_ISREG(found.st_mode);
+    Status status =
+        file ? verify_file(operands[0], repair, &err) : journal_verify(operands[0], repair, print_check, NULL, &err);
     free((void *)operands);
     return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
 }

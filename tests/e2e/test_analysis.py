@@ -197,6 +197,9 @@ def test_a_torn_tail_is_found_cut_off_and_nothing_else_is_lost(results):
     with records.open("ab") as file:
         file.write(b"\x10\0\0\0")
     assert palinode("verify", results, expect=1).stdout.count("whole") == 1  # the models
+    assert "whole" not in palinode("verify", records, expect=1).stdout
+    palinode("verify", records, "--repair", expect=64)
+    palinode("verify", results / "job.yaml", expect=65)
     warned = palinode("export", results, "--format", "csv")
     assert "records-0001.tfrecord" in warned.stderr
     assert "saved as" in palinode("verify", results, "--repair").stdout
