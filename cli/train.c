@@ -8,6 +8,7 @@
 #include "coordinator/progress.h"
 #include "jobs/identity.h"
 #include "jobs/job.h"
+#include "proto/wire/cost.h"
 #include "worker/run_work.h"
 
 #include <jansson.h>
@@ -128,7 +129,7 @@ static Status train_job(const Request *request, Error *err) {
                      .kernels = ""};
     Teller teller = {.terminal = terminal_open(request->quiet),
                      .steps = spec.train.steps,
-                     .flops_total = work_flops(&item),
+                     .flops_total = cost_work_flops(&item),
                      .started_s = monotonic_s()};
     status = run_work(&item, 0, "", show_progress, &teller, &done, err);
     terminal_clear(&teller.terminal);

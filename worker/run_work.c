@@ -2,6 +2,7 @@
 #include "worker/run_work.h"
 
 #include "proto/wire/codec.h"
+#include "proto/wire/cost.h"
 #include "worker/evaluate/evaluate.h"
 #include "worker/evaluate/predictors.h"
 #include "worker/train/train.h"
@@ -74,26 +75,6 @@ static Record *next_record(Work *work, RecordKind kind) {
 static Status copy_text(const char *text, char **copy, Error *err) {
     *copy = strdup(text);
     return *copy != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "cannot allocate a record's text");
-}
-
-/* --- flops ---------------------------------------------------------------------------------------------------- */
-
-static double order_flops(const WorkItem *item, const Shape *shape, const CriticOrder *order) {
-    double prompts = item->evaluation.prompts, d = shape->d, N = shape->N;
-    if (order->predictor == PREDICTOR_MODEL) return shape_step_flops(shape, prompts) / 3;
-    if (order->predictor != PREDICTOR_GD) return prompts * N * N * d;
-    double score = 6 * d + 30, fit = 14 * d * d; /* a response's score and slope with one exp; matrix and Adam */
-    return prompts * N * gd_steps_under(item->evaluation.gd_steps, &order->critic) * (fit + N / 2 * score);
-}
-
-double work_flops(const WorkItem *item) {
-    Shape shape = shape_of(&item->spec.model, &item->spec.task);
-    double flops = 0;
-    if (item->kind == WORK_TRAINING)
-        flops += (double)item->spec.train.steps * shape_step_flops(&shape, item->spec.train.batch_size);
-    for (int k = 0; k < item->n_orders; k++)
-        flops += order_flops(item, &shape, &item->orders[k]);
-    return flops;
 }
 
 /* --- training ------------------------------------------------------------------------------------------------- */
@@ -211,7 +192,7 @@ static Status measure(Work *work, const float *parameters, Error *err) {
             status = measure_cell(work, order, evaluation, model, micro_batch, parameters, err);
         else
             status = measure_baseline(work, order, evaluation, err);
-        work->teller.progress.flops_done += order_flops(item, &work->shape, order);
+        work->teller.progress.flops_done += cost_order_flops(item, order);
         tell(&work->teller, false);
     }
     model_free(model);
@@ -251,7 +232,7 @@ Status run_work(const WorkItem *item, int rank, const char *host, ProgressReport
                            .context = context,
                            .progress = {.work = item->work, .loss = NAN},
                            .told_s = -REPORT_EVERY_S,
-                           .flops_a_step = shape_step_flops(&work.shape, item->spec.train.batch_size)};
+                           .flops_a_step = cost_step_flops(&item->spec)};
     Status status = kernels_select(item->kernels, &work.kernels, err);
     if (status != STATUS_OK) return status;
     kernels_fingerprint(work.kernels, work.fingerprint, sizeof work.fingerprint);

@@ -17,9 +17,4 @@ typedef void (*ProgressReporter)(void *context, const Progress *progress);
 Status run_work(const WorkItem *item, int rank, const char *host, ProgressReporter report, void *context,
                 WorkDone *done, Error *err);
 
-/* Nominal floating-point operations of a piece of work: steps x (6 x block parameters (with biases and LayerNorm) x
- * tokens + 12 L B T^2 E) of training, and a third of that per evaluated prompt; for a baseline a rough count of its
- * arithmetic. Used for ETA and rates. */
-double work_flops(const WorkItem *item);
-
 #endif

@@ -14,23 +14,31 @@ int64_t cost_parameters(const ModelSettings *model, const TaskSettings *task) {
     return outside + cost_block_parameters(model);
 }
 
+double cost_pass_flops(const ModelSettings *model, const TaskSettings *task, double n_prompts) {
+    double tokens = 3.0 * task->n_points;
+    return 6.0 * (double)cost_block_parameters(model) * n_prompts * tokens +
+           12.0 * model->n_layer * n_prompts * tokens * tokens * model->n_embd;
+}
+
 double cost_step_flops(const TrainingSpec *spec) {
-    double tokens = 3.0 * spec->task.n_points, prompts = spec->train.batch_size;
-    return 6.0 * (double)cost_block_parameters(&spec->model) * prompts * tokens +
-           12.0 * spec->model.n_layer * prompts * tokens * tokens * spec->model.n_embd;
+    return cost_pass_flops(&spec->model, &spec->task, spec->train.batch_size);
+}
+
+int gd_steps_under(int gd_steps, const CriticSettings *critic) {
+    return gd_steps == GD_STEPS_RELEASED ? (int)(50 - 25 * (1 - critic->quality)) : gd_steps;
+}
+
+double cost_order_flops(const WorkItem *item, const CriticOrder *order) {
+    double prompts = item->evaluation.prompts, d = item->spec.task.n_dims, N = item->spec.task.n_points;
+    if (order->predictor == PREDICTOR_MODEL) return cost_pass_flops(&item->spec.model, &item->spec.task, prompts) / 3;
+    if (order->predictor != PREDICTOR_GD) return prompts * N * N * d;
+    double score = 6 * d + 30, fit = 14 * d * d; /* a response's score and slope with one exp; matrix and Adam */
+    return prompts * N * gd_steps_under(item->evaluation.gd_steps, &order->critic) * (fit + N / 2 * score);
 }
 
 double cost_work_flops(const WorkItem *item) {
-    double prompts = item->evaluation.prompts;
-    if (item->kind == WORK_BASELINES) {
-        double points = item->spec.task.n_points,
-               steps = item->evaluation.gd_steps > 0 ? item->evaluation.gd_steps : 50;
-        double gd = 0;
-        for (int i = 0; i < item->n_orders; i++)
-            gd += item->orders[i].predictor == PREDICTOR_GD;
-        return gd * 100.0 * prompts * steps * points * points / 2 * item->spec.task.n_dims;
-    }
-    double step = cost_step_flops(&item->spec);
-    double training = item->kind == WORK_TRAINING ? step * (double)item->spec.train.steps : 0;
-    return training + item->n_orders * step / 3 * prompts / item->spec.train.batch_size;
+    double flops = item->kind == WORK_TRAINING ? cost_step_flops(&item->spec) * (double)item->spec.train.steps : 0;
+    for (int i = 0; i < item->n_orders; i++)
+        flops += cost_order_flops(item, &item->orders[i]);
+    return flops;
 }

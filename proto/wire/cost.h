@@ -9,11 +9,18 @@
 int64_t cost_parameters(const ModelSettings *model, const TaskSettings *task);
 int64_t cost_block_parameters(const ModelSettings *model);
 
-/* One optimiser step on a batch: 6 x block parameters x tokens + 12 L B T^2 E, T = 3 N tokens a prompt. */
+/* Forward and backward pass over n prompts: 6 x block parameters x tokens + 12 L n T^2 E, T = 3 N tokens a prompt. */
+double cost_pass_flops(const ModelSettings *model, const TaskSettings *task, double n_prompts);
+/* One optimiser step: a pass over the batch. */
 double cost_step_flops(const TrainingSpec *spec);
-
-/* A piece of work: its training steps, a third of a step's share for every prompt evaluated, and for gd baselines
- * about 100 operations per Adam step, context size, response and dimension. */
+/* The measurement of one order: a third of a pass over the prompts for the model, the steps of gd, next to nothing
+ * for the other baselines. */
+double cost_order_flops(const WorkItem *item, const CriticOrder *order);
+/* A piece of work: its training steps and its orders. */
 double cost_work_flops(const WorkItem *item);
+
+/* Adam steps of the gd baseline under a critic: gd_steps itself, or for GD_STEPS_RELEASED the released study's
+ * int(50 - 25 (1 - quality)). */
+int gd_steps_under(int gd_steps, const CriticSettings *critic);
 
 #endif

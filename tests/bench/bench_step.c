@@ -6,6 +6,7 @@
  * Without options: a table over E 48, 96, 128, L 4, 20 and B 64, 256. A step is a forward and backward pass over the
  * batch in micro-batches and one Adam update; the loss, which costs next to nothing, is a random derivative. Steps and
  * calibrations take turns, so that a noisy machine slows both; the medians and the median of the ratios are printed. */
+#include "proto/wire/cost.h"
 #include "worker/model/model.h"
 
 #include <getopt.h>
@@ -128,16 +129,18 @@ static void measure(const Kernels *kernels, Case run) {
     double *products = need(malloc((size_t)run.repeats * sizeof *products));
     double *ratios = need(malloc((size_t)run.repeats * sizeof *ratios));
     step_seconds(&bench, &shape, &run, 1); /* fills the caches and the page tables */
+    const ModelSettings model = {.n_layer = shape.L, .n_embd = shape.E, .ffn = shape.ffn};
+    const double flops = cost_pass_flops(&model, &(TaskSettings){.n_points = shape.N}, run.batch);
     for (int i = 0; i < run.repeats; i++) {
         double before = calibrate(&bench);
-        rates[i] = 1e-9 * shape_step_flops(&shape, run.batch) / step_seconds(&bench, &shape, &run, i + 2);
+        rates[i] = 1e-9 * flops / step_seconds(&bench, &shape, &run, i + 2);
         products[i] = (before + calibrate(&bench)) / 2.0;
         ratios[i] = rates[i] / products[i];
     }
     double rate = median(rates, run.repeats);
     printf("%4d %4d %4d %4d %5d %5d   %7.1f %7.1f %6.2f %10.1f %8.1f\n", shape.L, shape.E, shape.H, shape.N, run.batch,
-           run.micro_batch, rate, median(products, run.repeats), median(ratios, run.repeats),
-           1e-6 * shape_step_flops(&shape, run.batch) / rate, 1e-6 * (double)model_memory_bytes(bench.model));
+           run.micro_batch, rate, median(products, run.repeats), median(ratios, run.repeats), 1e-6 * flops / rate,
+           1e-6 * (double)model_memory_bytes(bench.model));
     fflush(stdout);
     free(rates);
     free(products);

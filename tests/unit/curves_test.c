@@ -1,6 +1,7 @@
 /* Metrics and baselines: what must hold exactly, and what was measured with PyTorch (design, section 4). */
 #include "tests/harness.h"
 
+#include "proto/wire/cost.h"
 #include "worker/evaluate/curves.h"
 #include "worker/evaluate/evaluate.h"
 #include "worker/evaluate/predictors.h"

@@ -2,6 +2,7 @@
 #include "tests/harness.h"
 
 #include "proto/wire/codec.h"
+#include "proto/wire/cost.h"
 #include "worker/model/shape.h"
 #include "worker/run_work.h"
 
@@ -66,7 +67,6 @@ static void a_training_returns_its_record_its_model_and_a_cell_an_order(void **s
 
     assert_int_equal(done.records[0].kind, RECORD_TRAINING);
     const TrainingRecord *training = &done.records[0].of.training;
-    Shape shape = shape_of(&item.spec.model, &item.spec.task);
     assert_true(id_equal(training->training_id, item.training_id));
     assert_int_equal(training->outcome, OUTCOME_DONE);
     assert_string_equal(training->reason, "");
@@ -76,7 +76,7 @@ static void a_training_returns_its_record_its_model_and_a_cell_an_order(void **s
     assert_true(isfinite(training->final_loss));
     assert_string_equal(training->host, "here");
     assert_int_equal(training->rank, 3);
-    assert_near(training->flops / (STEPS * shape_step_flops(&shape, 4)), 1, 1e-12);
+    assert_near(training->flops / (STEPS * cost_step_flops(&item.spec)), 1, 1e-12);
     assert_true(training->wall_s > 0 && training->cpu_s > 0 && training->peak_memory_bytes > 100000);
     assert_true(training->ended_unix_ms > 1600000000000);
     assert_non_null(strstr(training->fingerprint, "kernels"));
@@ -231,23 +231,8 @@ static void progress_grows_and_is_told_rarely(void **state) {
     double wall_s = done.records[0].of.training.wall_s;
     assert_true(told.times >= 2 && told.times <= 2 + (int)(wall_s / 0.1));
     assert_int_equal(told.last.step, 200);
-    assert_near(told.last.flops_done / work_flops(&item), 1, 1e-9);
+    assert_near(told.last.flops_done / cost_work_flops(&item), 1, 1e-9);
     free_done(&done);
-}
-
-static void flops_count_training_and_a_third_for_every_evaluated_prompt(void **state) {
-    (void)state;
-    WorkItem item = tiny_work();
-    Shape shape = shape_of(&item.spec.model, &item.spec.task);
-    double training = STEPS * shape_step_flops(&shape, 4), evaluation = ORDERS * shape_step_flops(&shape, 30) / 3;
-    assert_near(work_flops(&item) / (training + evaluation), 1, 1e-12);
-    item.kind = WORK_EVALUATION;
-    assert_near(work_flops(&item) / evaluation, 1, 1e-12);
-    item.kind = WORK_BASELINES;
-    orders[0].predictor = orders[1].predictor = PREDICTOR_MEAN;
-    double cheap = work_flops(&item);
-    orders[0].predictor = PREDICTOR_GD;
-    assert_true(cheap > 0 && work_flops(&item) > cheap);
 }
 
 int main(int argc, char **argv) {
@@ -261,7 +246,6 @@ int main(int argc, char **argv) {
         cmocka_unit_test(parameters_that_do_not_fit_are_an_error),
         cmocka_unit_test(unknown_kernels_are_an_error),
         cmocka_unit_test(progress_grows_and_is_told_rarely),
-        cmocka_unit_test(flops_count_training_and_a_third_for_every_evaluated_prompt),
     };
     return run_tests(tests, argc, argv);
 }

@@ -1,4 +1,5 @@
 /* The list of tensors and their initial values. */
+#include "proto/wire/cost.h"
 #include "tests/harness.h"
 #include "worker/model/tensors.h"
 
@@ -69,7 +70,9 @@ static void nominal_flops_count_the_block_parameters(void **state) {
         for (int t = 0; t < tensors_count(&shape); t++)
             if (list[t].in_block) block += (double)list[t].size;
         double expected = 64.0 * (6.0 * block * 60.0 + 12.0 * 3.0 * 60.0 * 60.0 * 48.0);
-        assert_near(shape_step_flops(&shape, 64.0), expected, 0.0);
+        assert_near(cost_pass_flops(&(ModelSettings){.n_layer = 3, .n_embd = 48, .ffn = ffn},
+                                    &(TaskSettings){.n_points = 20}, 64.0),
+                    expected, 0.0);
         free(list);
     }
 }

@@ -8,7 +8,6 @@
 #include <math.h>
 
 static const double GD_RATE = 0.1, GD_BETA1 = 0.9, GD_BETA2 = 0.999, GD_EPSILON = 1e-8;
-static const int GD_STEPS = 50;
 
 /* Weights of the first i responses whose sum is the prediction, from the rewards seen; false: undefined. */
 typedef bool (*WeightRule)(int i, const float *seen, double *weight);
@@ -141,10 +140,6 @@ void predictor_apply(Predictor predictor, const Prompts *prompts, const float *g
         else
             weighted_of_prompt(rules[predictor], &prompt, rows);
     }
-}
-
-int gd_steps_under(int gd_steps, const CriticSettings *critic) {
-    return gd_steps == GD_STEPS_RELEASED ? (int)(GD_STEPS - 25 * (1 - critic->quality)) : gd_steps;
 }
 
 void gd_start_draw(uint32_t seed, uint32_t first, int n, int d, float *gd_start) {

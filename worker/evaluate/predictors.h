@@ -11,9 +11,6 @@
  * gd_steps are ignored by the others. */
 void predictor_apply(Predictor predictor, const Prompts *prompts, const float *gd_start, int gd_steps, float *pred);
 
-/* The released number of steps under a critic, or gd_steps itself. */
-int gd_steps_under(int gd_steps, const CriticSettings *critic);
-
 /* Start matrices of prompts first .. first + n for a seed: U(-1/sqrt d, 1/sqrt d), (n, d, d). */
 void gd_start_draw(uint32_t seed, uint32_t first, int n, int d, float *gd_start);
 

@@ -1,4 +1,4 @@
-/* Dimensions from settings, and the nominal cost that speeds are quoted in. */
+/* See shape.h. */
 #include "worker/model/shape.h"
 
 Shape shape_of(const ModelSettings *model, const TaskSettings *task) {
@@ -13,11 +13,4 @@ Shape shape_of(const ModelSettings *model, const TaskSettings *task) {
                    .attention = model->attention,
                    .ffn = model->ffn,
                    .causal = model->causal};
-}
-
-double shape_step_flops(const Shape *shape, double n_prompts) {
-    double E = shape->E, F = shape->F, T = shape->T;
-    double attention = 2 * E + E * 3 * E + 3 * E + E * E + E; /* ln_1, c_attn, c_proj */
-    double feed_forward = shape->ffn ? 2 * E + E * F + F + F * E + E : 0.0;
-    return n_prompts * shape->L * T * (6.0 * (attention + feed_forward) + 12.0 * T * E);
 }

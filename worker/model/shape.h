@@ -21,8 +21,4 @@ typedef struct Shape {
 
 Shape shape_of(const ModelSettings *model, const TaskSettings *task);
 
-/* Nominal operations of one forward and backward pass over n prompts: 6 x block parameters (with biases and LayerNorm)
- * x tokens + 12 L n T^2 E. A forward pass alone is a third of it. */
-double shape_step_flops(const Shape *shape, double n_prompts);
-
 #endif
