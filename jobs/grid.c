@@ -15,9 +15,7 @@ Status grid_create(Grid *grid, Error *err) {
     for (int i = 1; i < grid->n_axes; i++) {
         Axis *axis = &grid->axes[i];
         *axis = (Axis){.setting = &table[i - 1], .leader = i};
-        SettingValue value;
-        Status status = setting_parse(axis->setting, axis->setting->default_text, &value, err);
-        if (status == STATUS_OK) status = axis_append(axis, value, (Place){0}, err);
+        Status status = axis_append(axis, axis->setting->default_value, (Place){0}, err);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;

@@ -6,7 +6,6 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -15,13 +14,23 @@ enum { LINES_MAX = 40, LINE_BYTES = 128 };
 typedef struct Lines {
     int count;
     char line[LINES_MAX][LINE_BYTES]; /* "key=value\n" */
+    int order[LINES_MAX];             /* of the lines by their text */
 } Lines;
 
+/* Adds a line in its place; keys are few, and none is the beginning of another. */
 static void add_line(Lines *lines, const char *key, const char *value) {
     assert(lines->count < LINES_MAX);
-    int length = snprintf(lines->line[lines->count++], LINE_BYTES, "%s=%s\n", key, value);
-    assert(length < LINE_BYTES);
-    (void)length;
+    char *line = lines->line[lines->count];
+    size_t key_length = strlen(key), value_length = strlen(value);
+    assert(key_length + value_length + 2 < LINE_BYTES);
+    memcpy(line, key, key_length);
+    line[key_length] = '=';
+    memcpy(line + key_length + 1, value, value_length);
+    memcpy(line + key_length + 1 + value_length, "\n", 2);
+    int place = lines->count;
+    for (; place > 0 && strcmp(lines->line[lines->order[place - 1]], line) > 0; place--)
+        lines->order[place] = lines->order[place - 1];
+    lines->order[place] = lines->count++;
 }
 
 static void add_number(Lines *lines, const char *key, uint32_t value) {
@@ -34,38 +43,33 @@ static void add_number(Lines *lines, const char *key, uint32_t value) {
 static void add_settings(Lines *lines, const Settings *settings, SettingRole role, const char *prefix) {
     int count;
     const Setting *table = settings_table(&count);
-    Settings defaults = settings_default();
     for (int i = 0; i < count; i++) {
+        if (table[i].role != role) continue;
         SettingValue value = setting_get(&table[i], settings);
         char text[LINE_BYTES];
-        if (table[i].role == role && strncmp(table[i].key, prefix, strlen(prefix)) == 0 &&
-            value != setting_get(&table[i], &defaults))
+        if (value != table[i].default_value && strncmp(table[i].key, prefix, strlen(prefix)) == 0)
             add_line(lines, table[i].key, setting_format(&table[i], value, text, sizeof text));
     }
 }
 
-/* Lines in the order of their keys: none is the beginning of another. */
-static int by_text(const void *a, const void *b) {
-    return strcmp(a, b);
-}
-
-static void join(Lines *lines, char text[CANONICAL_TEXT_BYTES]) {
-    qsort(lines->line, (size_t)lines->count, LINE_BYTES, by_text);
+static size_t join(const Lines *lines, char text[CANONICAL_TEXT_BYTES]) {
     size_t used = 0;
     text[0] = '\0';
     for (int i = 0; i < lines->count; i++) {
-        size_t length = strlen(lines->line[i]);
+        const char *line = lines->line[lines->order[i]];
+        size_t length = strlen(line);
         assert(used + length < CANONICAL_TEXT_BYTES);
-        memcpy(text + used, lines->line[i], length + 1);
+        memcpy(text + used, line, length + 1);
         used += length;
     }
+    return used;
 }
 
-static Id hash(Lines *lines) {
+static Id hash(const Lines *lines) {
     char text[CANONICAL_TEXT_BYTES];
-    join(lines, text);
+    size_t length = join(lines, text);
     XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(text, strlen(text)));
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits(text, length));
     Id id;
     memcpy(id.bytes, canonical.digest, sizeof id.bytes);
     return id;
@@ -90,7 +94,8 @@ Id training_id(const TrainingSpec *spec) {
 }
 
 Id cell_id(Id training, const CriticSettings *critic, const EvaluationSettings *evaluation) {
-    Lines lines = {0};
+    Lines lines;
+    lines.count = 0;
     char text[ID_TEXT_BYTES];
     Settings settings = {.critic = *critic, .evaluation = *evaluation};
     add_line(&lines, "training", id_text(training, text));
@@ -101,7 +106,8 @@ Id cell_id(Id training, const CriticSettings *critic, const EvaluationSettings *
 
 Id baseline_id(const TaskSettings *task, uint32_t seed, const CriticSettings *critic,
                const EvaluationSettings *evaluation, Predictor predictor) {
-    Lines lines = {0};
+    Lines lines;
+    lines.count = 0;
     Settings settings = {.training.task = *task, .critic = *critic, .evaluation = *evaluation};
     add_line(&lines, "predictor", predictor_name(predictor));
     add_number(&lines, "seed", seed);

@@ -26,70 +26,73 @@ CHOICE(predictor, Predictor)
 
 #define AT(member)             .offset = offsetof(Settings, member), .size_bytes = sizeof(((Settings *)0)->member)
 #define FROM_TO(low, high)     .minimum = low, .maximum = high
-#define DEFAULT(text)          .default_text = text
+#define DEFAULT(value)         .default_value = value
+#define BIT(value)             (1u << (value))
 #define MEANS(words)           .summary = words
 #define MEASURED(units, words) .unit = units, .summary = words
 
 /* clang-format off */
 static const Setting table[] = {
-    {"model.n_layer", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_layer), FROM_TO(1, 200), DEFAULT("20"),
+    {"model.n_layer", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_layer), FROM_TO(1, 200), DEFAULT(20),
      MEASURED("blocks", "depth of the transformer, L")},
-    {"model.n_head", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_head), FROM_TO(1, 256), DEFAULT("3"),
+    {"model.n_head", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_head), FROM_TO(1, 256), DEFAULT(3),
      MEASURED("heads", "attention heads of a block, H")},
-    {"model.n_embd", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_embd), FROM_TO(1, 4096), DEFAULT("96"),
+    {"model.n_embd", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_embd), FROM_TO(1, 4096), DEFAULT(96),
      MEASURED("numbers", "width of the residual stream, E; divisible by model.n_head")},
-    {"model.attention", SETTING_CHOICE, ROLE_TRAINING, AT(training.model.attention), DEFAULT("softmax"),
+    {"model.attention", SETTING_CHOICE, ROLE_TRAINING, AT(training.model.attention), DEFAULT(ATTENTION_SOFTMAX),
      .choice_name = attention_choice, MEANS("softmax, or linear: masked raw scores without normalisation")},
-    {"model.ffn", SETTING_BOOLEAN, ROLE_TRAINING, AT(training.model.ffn), DEFAULT("true"),
+    {"model.ffn", SETTING_BOOLEAN, ROLE_TRAINING, AT(training.model.ffn), DEFAULT(true),
      MEANS("whether blocks have their feed-forward half")},
-    {"model.causal", SETTING_BOOLEAN, ROLE_TRAINING, AT(training.model.causal), DEFAULT("true"),
+    {"model.causal", SETTING_BOOLEAN, ROLE_TRAINING, AT(training.model.causal), DEFAULT(true),
      MEANS("whether a token sees only earlier ones; false lets predictions see the answers after them")},
 
-    {"task.n_dims", SETTING_INTEGER, ROLE_TRAINING, AT(training.task.n_dims), FROM_TO(1, 64), DEFAULT("5"),
+    {"task.n_dims", SETTING_INTEGER, ROLE_TRAINING, AT(training.task.n_dims), FROM_TO(1, 64), DEFAULT(5),
      MEASURED("numbers", "dimension of queries and responses, d")},
-    {"task.n_points", SETTING_INTEGER, ROLE_TRAINING, AT(training.task.n_points), FROM_TO(3, 256), DEFAULT("20"),
+    {"task.n_points", SETTING_INTEGER, ROLE_TRAINING, AT(training.task.n_points), FROM_TO(3, 256), DEFAULT(20),
      MEASURED("responses", "criticised responses of a prompt, N")},
-    {"task.noise", SETTING_CHOICE, ROLE_TRAINING, AT(training.task.noise), DEFAULT("shared"),
+    {"task.noise", SETTING_CHOICE, ROLE_TRAINING, AT(training.task.noise), DEFAULT(TASK_NOISE_SHARED),
      .choice_name = task_noise_choice,
      MEANS("the wrong direction that responses mix in: one a prompt, or one a response")},
 
     {"train.steps", SETTING_INTEGER, ROLE_TRAINING, AT(training.train.steps), FROM_TO(1, 2147483648.0),
-     DEFAULT("3000"), MEASURED("steps", "updates of the parameters, each on fresh prompts")},
+     DEFAULT(3000), MEASURED("steps", "updates of the parameters, each on fresh prompts")},
     {"train.batch_size", SETTING_INTEGER, ROLE_TRAINING, AT(training.train.batch_size), FROM_TO(1, 65536),
-     DEFAULT("256"), MEASURED("prompts", "prompts of a step, B")},
+     DEFAULT(256), MEASURED("prompts", "prompts of a step, B")},
     {"train.gradient_shards", SETTING_INTEGER, ROLE_TRAINING, AT(training.train.gradient_shards), FROM_TO(1, 1024),
-     DEFAULT("8"),
+     DEFAULT(8),
      MEASURED("shards", "parts of a batch whose gradients are summed in a fixed tree; decides the last bits")},
     {"train.learning_rate", SETTING_REAL, ROLE_TRAINING, AT(training.train.learning_rate), FROM_TO(0, 10),
-     .minimum_excluded = true, DEFAULT("0.0001"), MEANS("Adam's rate, after the warm-up and before any decay")},
-    {"train.objective", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.objective), DEFAULT("plackett_luce"),
+     .minimum_excluded = true, DEFAULT(0.0001), MEANS("Adam's rate, after the warm-up and before any decay")},
+    {"train.objective", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.objective), DEFAULT(OBJECTIVE_PLACKETT_LUCE),
      .choice_name = objective_choice, MEANS("what training minimises")},
-    {"train.context", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.context), DEFAULT("offline"),
+    {"train.context", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.context), DEFAULT(CONTEXT_OFFLINE),
      .choice_name = train_context_choice, MEANS("where the responses in training prompts come from")},
     {"train.critic_quality", SETTING_REAL, ROLE_TRAINING, AT(training.train.critic_quality), FROM_TO(0, 1),
-     DEFAULT("1"), MEANS("probability that a training reward is left as it is")},
-    {"train.clip_norm", SETTING_REAL, ROLE_TRAINING, AT(training.train.clip_norm), FROM_TO(0, 1000000), DEFAULT("0"),
+     DEFAULT(1), MEANS("probability that a training reward is left as it is")},
+    {"train.clip_norm", SETTING_REAL, ROLE_TRAINING, AT(training.train.clip_norm), FROM_TO(0, 1000000), DEFAULT(0),
      MEANS("largest norm of a step's gradient; 0: never clipped")},
     {"train.warmup_steps", SETTING_INTEGER, ROLE_TRAINING, AT(training.train.warmup_steps), FROM_TO(0, 2147483648.0),
-     DEFAULT("0"), MEASURED("steps", "steps over which the rate rises linearly from 0; at most train.steps")},
-    {"train.decay", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.decay), DEFAULT("constant"),
+     DEFAULT(0), MEASURED("steps", "steps over which the rate rises linearly from 0; at most train.steps")},
+    {"train.decay", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.decay), DEFAULT(RATE_CONSTANT),
      .choice_name = rate_decay_choice, MEANS("the rate after the warm-up")},
 
-    {"evaluate.critique_quality", SETTING_REAL, ROLE_CRITIC, AT(critic.quality), FROM_TO(0, 1), DEFAULT("1"),
+    {"evaluate.critique_quality", SETTING_REAL, ROLE_CRITIC, AT(critic.quality), FROM_TO(0, 1), DEFAULT(1),
      MEANS("probability q that the critic leaves a reward as it is")},
-    {"evaluate.critic.noise", SETTING_CHOICE, ROLE_CRITIC, AT(critic.noise), DEFAULT("replace"),
+    {"evaluate.critic.noise", SETTING_CHOICE, ROLE_CRITIC, AT(critic.noise), DEFAULT(CRITIC_REPLACE),
      .choice_name = critic_noise_choice,
      MEANS("what a wrong critique does: a random reward, 1 - r, or normal noise of spread 1 - q on every reward")},
-    {"evaluate.critic.feedback", SETTING_CHOICE, ROLE_CRITIC, AT(critic.feedback), DEFAULT("scalar"),
+    {"evaluate.critic.feedback", SETTING_CHOICE, ROLE_CRITIC, AT(critic.feedback), DEFAULT(FEEDBACK_SCALAR),
      .choice_name = critic_feedback_choice,
      MEANS("whether the model sees the reward, or only whether it is above 1/2")},
     {"evaluate.prompts", SETTING_INTEGER, ROLE_EVALUATION, AT(evaluation.prompts), FROM_TO(2, 1048576),
-     DEFAULT("1024"), MEASURED("prompts", "prompts on which every model and baseline is measured")},
-    {"evaluate.gd_steps", SETTING_INTEGER, ROLE_BASELINE, AT(evaluation.gd_steps), FROM_TO(1, 100000), DEFAULT("50"),
+     DEFAULT(1024), MEASURED("prompts", "prompts on which every model and baseline is measured")},
+    {"evaluate.gd_steps", SETTING_INTEGER, ROLE_BASELINE, AT(evaluation.gd_steps), FROM_TO(1, 100000), DEFAULT(50),
      .keyword = "released", .keyword_value = GD_STEPS_RELEASED,
      MEASURED("steps", "Adam steps of the gd baseline; released: int(50 - 25 (1 - q))")},
     {"evaluate.baselines", SETTING_SET, ROLE_BASELINE, AT(evaluation.baselines), .minimum = PREDICTOR_GD,
-     DEFAULT("[gd, mean, best, contrast, exact]"), .choice_name = predictor_choice,
+     DEFAULT(BIT(PREDICTOR_GD) | BIT(PREDICTOR_MEAN) | BIT(PREDICTOR_BEST) | BIT(PREDICTOR_CONTRAST) |
+             BIT(PREDICTOR_EXACT)),
+     .choice_name = predictor_choice,
      MEANS("predictors without a trained model, measured on the same prompts")},
 };
 /* clang-format on */
@@ -121,13 +124,8 @@ const Setting *settings_nearest(const char *key) {
 
 Settings settings_default(void) {
     Settings settings = {0};
-    for (int i = 0; i < COUNT(table); i++) {
-        SettingValue value;
-        Status status = setting_parse(&table[i], table[i].default_text, &value, NULL);
-        assert(status == STATUS_OK);
-        (void)status;
-        setting_set(&table[i], &settings, value);
-    }
+    for (int i = 0; i < COUNT(table); i++)
+        setting_set(&table[i], &settings, table[i].default_value);
     return settings;
 }
 

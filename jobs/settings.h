@@ -31,6 +31,9 @@ typedef enum SettingRole {
     ROLE_BASELINE    /* concerns baselines only: in no training_id or cell_id */
 } SettingRole;
 
+/* One scalar value: a number (integers and booleans exactly), or the index of a choice; bits of a set. */
+typedef double SettingValue;
+
 typedef struct Setting {
     const char *key; /* "model.n_layer" */
     SettingType type;
@@ -38,7 +41,7 @@ typedef struct Setting {
     size_t offset, size_bytes; /* in Settings */
     double minimum, maximum;   /* of numbers, inclusive unless minimum_excluded; minimum of a set: its first member */
     bool minimum_excluded;
-    const char *default_text;        /* as a job file would write it */
+    SettingValue default_value;
     const char *(*choice_name)(int); /* of SETTING_CHOICE and SETTING_SET: name of value i, "?" past the last */
     const char *keyword;             /* a word allowed instead of a number ("released"), or NULL */
     double keyword_value;
@@ -54,9 +57,6 @@ const Setting *settings_nearest(const char *key);
 void settings_offer(const char *key, Nearest *nearest);
 
 Settings settings_default(void);
-
-/* One scalar value: a number (integers and booleans exactly), or the index of a choice; bits of a set. */
-typedef double SettingValue;
 
 /* Reads text as a value of this setting: STATUS_DATA says what was expected ("expected an integer from 1 to 64"). */
 Status setting_parse(const Setting *setting, const char *text, SettingValue *value, Error *err);

@@ -59,14 +59,15 @@ static void print_reference(FILE *out) {
     fputs(preamble, out);
     for (int i = 0; i < count; i++) {
         const Setting *setting = &table[i];
-        char expected[256];
+        char expected[256], standard[256];
+        setting_format(setting, setting->default_value, standard, sizeof standard);
         setting_expected(setting, expected, sizeof expected);
         if (starts_section(table, i))
             fprintf(out,
                     "\n## %.*s\n\n| key | value | default | unit | meaning | a list of values "
                     "|\n|---|---|---|---|---|---|\n",
                     (int)section_length(setting->key), setting->key);
-        fprintf(out, "| `%s` | %s | `%s` | %s | %s | %s |\n", setting->key, expected, setting->default_text,
+        fprintf(out, "| `%s` | %s | `%s` | %s | %s | %s |\n", setting->key, expected, standard,
                 setting->unit == NULL ? "" : setting->unit, setting->summary, list_means(setting));
     }
     fputs("\n## Checked together\n\n", out);
@@ -96,12 +97,13 @@ static void print_help(FILE *out) {
     const Setting *table = settings_table(&count);
     for (int i = 0; i < count; i++) {
         const Setting *setting = &table[i];
-        char expected[256], text[1024];
+        char expected[256], standard[256], text[1024];
+        setting_format(setting, setting->default_value, standard, sizeof standard);
         setting_expected(setting, expected, sizeof expected);
         bool in_units = setting->unit != NULL && strcmp(setting->unit, "numbers") != 0;
         snprintf(text, sizeof text, "%s: %s%s%s%s; %s", setting->summary, expected, in_units ? " (" : "",
                  in_units ? setting->unit : "", in_units ? ")" : "", list_means(setting));
-        fprintf(out, "    %s = %s\n", setting->key, setting->default_text);
+        fprintf(out, "    %s = %s\n", setting->key, standard);
         print_wrapped(out, text);
     }
 }
