@@ -20,7 +20,8 @@ typedef struct Piece {
 typedef struct Walk {
     uint64_t grid_point;
     bool baselines_handled; /* of this grid point */
-    IdTable baseline_sets;  /* seen so far */
+    uint32_t seed;
+    IdTable baseline_sets; /* of this seed, seen so far: seeds vary slowest */
 } Walk;
 
 struct Schedule {
@@ -127,11 +128,27 @@ static Status make_item(const Schedule *schedule, uint64_t grid_point, bool base
     return STATUS_OK;
 }
 
+/* Notes that the baselines of a grid point are handled; *unseen tells whether no earlier point had the same. */
+static Status handle_baselines(const Schedule *schedule, Walk *walk, const TrainingSpec *spec, bool *unseen,
+                               Error *err) {
+    EvaluationSettings evaluation = job_evaluation(schedule->job);
+    walk->baselines_handled = true;
+    *unseen = false;
+    if (evaluation.baselines == 0) return STATUS_OK;
+    if (walk->seed != spec->seed) id_table_free(&walk->baseline_sets);
+    walk->seed = spec->seed;
+    Id set = baseline_id(&spec->task, spec->seed, &(CriticSettings){0}, &evaluation, PREDICTOR_MEAN);
+    if (id_table_find(&walk->baseline_sets, set) != NULL) return STATUS_OK;
+    Status status = id_table_reserve(&walk->baseline_sets, 1, err);
+    if (status != STATUS_OK) return status;
+    id_table_add(&walk->baseline_sets, set);
+    *unseen = true;
+    return STATUS_OK;
+}
+
 /* Moves walk on to the next piece of work that is missing. */
 static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkItem *item, Error *err) {
     uint64_t points = job_grid_points(schedule->job);
-    EvaluationSettings evaluation = job_evaluation(schedule->job);
-    CriticSettings any_critic = job_critic(schedule->job, 0);
     *found = false;
     while (walk->grid_point < points && !*found) {
         TrainingSpec spec;
@@ -139,14 +156,9 @@ static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkIte
         if (!job_training(schedule->job, walk->grid_point, &spec)) {
             walk->grid_point++;
         } else if (!walk->baselines_handled) {
-            Id set = baseline_id(&spec.task, spec.seed, &any_critic, &evaluation, PREDICTOR_MEAN);
-            walk->baselines_handled = true;
-            if (id_table_find(&walk->baseline_sets, set) == NULL) {
-                status = id_table_reserve(&walk->baseline_sets, 1, err);
-                if (status != STATUS_OK) return status;
-                id_table_add(&walk->baseline_sets, set);
-                status = make_item(schedule, walk->grid_point, true, found, item, err);
-            }
+            bool unseen;
+            status = handle_baselines(schedule, walk, &spec, &unseen, err);
+            if (status == STATUS_OK && unseen) status = make_item(schedule, walk->grid_point, true, found, item, err);
         } else {
             status = make_item(schedule, walk->grid_point, false, found, item, err);
             walk->grid_point++;
@@ -160,49 +172,61 @@ static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkIte
 /* --- counting --------------------------------------------------------------------------------------------------------
  */
 
-static void count_known(Schedule *schedule) {
+static void count_work(ScheduleTotals *totals, const WorkItem *item) {
+    double flops = cost_work_flops(item);
+    totals->flops += flops;
+    if (flops > totals->longest_flops) totals->longest_flops = flops;
+    totals->baseline_sets += item->kind == WORK_BASELINES;
+    totals->to_evaluate += item->kind == WORK_EVALUATION;
+    totals->to_train += item->kind == WORK_TRAINING;
+}
+
+/* Counts a training, what is known of it and what it needs. item: scratch with room for its orders. */
+static void count_training(Schedule *schedule, WorkItem *item) {
     ScheduleTotals *totals = &schedule->totals;
-    EvaluationSettings evaluation = job_evaluation(schedule->job);
-    for (uint64_t point = 0; point < job_grid_points(schedule->job); point++) {
-        TrainingSpec spec;
-        if (!job_training(schedule->job, point, &spec)) continue;
-        Id id = training_id(&spec);
-        TrainingState state = journal_training(schedule->known, id);
-        totals->trainings++;
-        totals->trainings_done += state == TRAINING_DONE;
-        totals->trainings_diverged += state == TRAINING_DIVERGED;
-        totals->trainings_failed += state == TRAINING_FAILED;
-        for (int i = 0; i < job_critics(schedule->job); i++) {
+    Id id = item->training_id = training_id(&item->spec);
+    TrainingState state = journal_training(schedule->known, id);
+    int critics = job_critics(schedule->job);
+    totals->trainings++;
+    totals->trainings_done += state == TRAINING_DONE;
+    totals->trainings_diverged += state == TRAINING_DIVERGED;
+    totals->trainings_failed += state == TRAINING_FAILED;
+    totals->cells += (uint64_t)critics;
+    if (state != TRAINING_UNKNOWN) {
+        EvaluationSettings evaluation = job_evaluation(schedule->job);
+        for (int i = 0; i < critics; i++) {
             CriticSettings critic = job_critic(schedule->job, i);
-            totals->cells++;
             totals->cells_done += journal_has_cell(schedule->known, cell_id(id, &critic, &evaluation));
         }
     }
+    item->kind = training_needs(schedule, id, item->orders, &item->n_orders);
+    if (item->kind == 0) return;
+    count_work(totals, item);
+    if (item->kind != WORK_TRAINING) return;
+    totals->to_retrain += state == TRAINING_DONE;
+    if (schedule->options.keep_models)
+        totals->models_bytes += 4 * (uint64_t)cost_parameters(&item->spec.model, &item->spec.task);
 }
 
-static Status count_missing(Schedule *schedule, Error *err) {
-    ScheduleTotals *totals = &schedule->totals;
+static Status count_all(Schedule *schedule, Error *err) {
     Walk walk = {0};
-    bool found = true;
-    Status status = STATUS_OK;
-    while (status == STATUS_OK && found) {
-        WorkItem item;
-        status = walk_on(schedule, &walk, &found, &item, err);
-        if (status != STATUS_OK || !found) break;
-        double flops = cost_work_flops(&item);
-        totals->flops += flops;
-        if (flops > totals->longest_flops) totals->longest_flops = flops;
-        totals->baseline_sets += item.kind == WORK_BASELINES;
-        totals->to_evaluate += item.kind == WORK_EVALUATION;
-        if (item.kind == WORK_TRAINING) {
-            totals->to_train++;
-            totals->to_retrain += journal_training(schedule->known, item.training_id) == TRAINING_DONE;
-            if (item.keep_model)
-                totals->models_bytes += 4 * (uint64_t)cost_parameters(&item.spec.model, &item.spec.task);
+    WorkItem item = {.evaluation = job_evaluation(schedule->job)};
+    item.orders = calloc((size_t)job_critics(schedule->job) * PREDICTOR_COUNT, sizeof *item.orders);
+    Status status = item.orders != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    uint64_t points = job_grid_points(schedule->job);
+    for (uint64_t point = 0; point < points && status == STATUS_OK; point++) {
+        bool unseen;
+        if (!job_training(schedule->job, point, &item.spec)) continue;
+        status = handle_baselines(schedule, &walk, &item.spec, &unseen, err);
+        if (status == STATUS_OK && unseen) {
+            item.kind = WORK_BASELINES;
+            item.n_orders = missing_baselines(schedule, &item.spec, item.orders);
+            if (item.n_orders > 0) count_work(&schedule->totals, &item);
         }
-        work_item_free(&item);
+        if (status == STATUS_OK) count_training(schedule, &item);
     }
     id_table_free(&walk.baseline_sets);
+    free(item.orders);
     return status;
 }
 
@@ -211,8 +235,7 @@ Status schedule_create(const Job *job, const Journal *known, const ScheduleOptio
     Schedule *schedule = calloc(1, sizeof *schedule);
     if (schedule == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
     *schedule = (Schedule){.job = job, .known = known, .options = *options, .next_work = 1};
-    count_known(schedule);
-    Status status = count_missing(schedule, err);
+    Status status = count_all(schedule, err);
     if (status == STATUS_OK)
         *out = schedule;
     else
