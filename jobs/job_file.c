@@ -43,14 +43,14 @@ static const Setting count_setting = {
 
 /* --- single values ----------------------------------------------------------------------------------------------- */
 
-static const char *kind_name(NodeKind kind) {
-    return kind == NODE_SCALAR ? "one value" : kind == NODE_SEQUENCE ? "a list" : "a mapping";
+static const char *kind_name(const YamlNode *node) {
+    if (node->kind == NODE_SCALAR) return node->plain && node->text[0] == '\0' ? "nothing" : "one value";
+    return node->kind == NODE_SEQUENCE ? "a list" : "a mapping";
 }
 
 static Status wrong_kind(const Reader *reader, const YamlNode *node, const char *key, const char *expected,
                          Error *err) {
-    return place_error(reader->source, node->place, err, "%s: expected %s, found %s", key, expected,
-                       kind_name(node->kind));
+    return place_error(reader->source, node->place, err, "%s: expected %s, found %s", key, expected, kind_name(node));
 }
 
 static Status read_value(const Reader *reader, const Setting *setting, const YamlNode *node, SettingValue *value,
@@ -380,26 +380,37 @@ static Status take_job_value(Reader *reader, Walk *walk, Slot slot, const YamlNo
     return read_seeds(reader, walk, slot, value, err);
 }
 
-/* The value of an override as a node: "2" one value, "2,4" a list; NULL: no memory. */
+/* Where text ends without the blanks behind it. */
+static const char *trimmed(const char *text, const char *end) {
+    while (end > text && isspace((unsigned char)end[-1]))
+        end--;
+    return end;
+}
+
+/* The value of an override as a node: "2" one value, "2,4" a list, and so are "[2]", "[2, 4]" and "[]" as in the file;
+ * NULL: no memory. */
 static YamlNode *option_node(const char *text, Place place) {
+    const char *end = trimmed(text, text + strlen(text));
+    bool bracketed = *text == '[' && end[-1] == ']';
+    if (bracketed) end = trimmed(++text, end - 1);
     YamlNode *list = yaml_node_create(NODE_SEQUENCE, "", 0, place);
-    for (const char *end; list != NULL; text = end + 1) {
-        text += strspn(text, " ");
-        end = strchrnul(text, ',');
-        size_t length = (size_t)(end - text);
-        while (length > 0 && text[length - 1] == ' ')
-            length--;
-        YamlNode *item = yaml_node_create(NODE_SCALAR, text, length, place);
+    if (bracketed && end == text) return list;
+    for (const char *comma; list != NULL; text = comma + 1) {
+        while (text < end && isspace((unsigned char)*text))
+            text++;
+        comma = memchr(text, ',', (size_t)(end - text));
+        const char *stop = trimmed(text, comma != NULL ? comma : end);
+        YamlNode *item = yaml_node_create(NODE_SCALAR, text, (size_t)(stop - text), place);
         if (item == NULL) {
             yaml_node_free(list);
             return NULL;
         }
-        if (list->first == NULL && *end == '\0') {
+        if (comma == NULL && list->first == NULL && !bracketed) {
             yaml_node_free(list);
             return item;
         }
         yaml_node_append(list, item);
-        if (*end == '\0') break;
+        if (comma == NULL) break;
     }
     return list;
 }

@@ -144,6 +144,11 @@ static Status take_event(Builder *builder, const yaml_event_t *event, Error *err
 }
 
 Status yaml_read(const Source *source, const char *data, size_t size, YamlNode **root, Error *err) {
+    static const char MARK[] = "\xef\xbb\xbf"; /* of Unicode, put in front by some editors */
+    if (size >= 3 && memcmp(data, MARK, 3) == 0) {
+        data += 3;
+        size -= 3;
+    }
     Status status = check_tabs(source, data, size, err);
     if (status != STATUS_OK) return status;
     yaml_parser_t parser;

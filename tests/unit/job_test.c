@@ -188,7 +188,7 @@ static void unknown_keys_are_refused_with_the_nearest(void **state) {
 
 static void wrong_types_are_refused(void **state) {
     check_refused("model: 3", "j:1:8: model: expected a mapping of settings, found one value");
-    check_refused("model:\ntask: {}", "j:1:7: model: expected a mapping of settings, found one value");
+    check_refused("model:\ntask: {}", "j:1:7: model: expected a mapping of settings, found nothing");
     check_refused("evaluate: {critic: flip}",
                   "j:1:20: evaluate.critic: expected a mapping of settings, found one value");
     check_refused("[1, 2]", "j:1:1: job: expected a mapping, found a list");
@@ -370,6 +370,33 @@ static void overrides_replace_what_the_file_says(void **state) {
     assert_int_equal(job_grid_points(job), 2);
     assert_int_equal(training(job, 0).seed, 7);
     assert_int_equal(job_evaluation(job).baselines, 0);
+    job_free(job);
+}
+
+/* As who writes YAML types them. */
+static void a_list_in_brackets_overrides_as_in_the_file(void **state) {
+    const char *const overrides[] = {"seeds=[3, 1]", "model.n_layer=[2]", "model.attention=[softmax,\nlinear] ",
+                                     "evaluate.baselines=[]"};
+    Job *job = parse_with("{}", overrides, 4);
+    assert_int_equal(job_trainings(job), 4);
+    assert_int_equal(job_evaluation(job).baselines, 0);
+    job_free(job);
+    check_override_refused("{}", "seeds=[]", "--set seeds=[]: seeds: an empty list");
+    check_override_refused("{}", "seeds=[1,",
+                           "--set seeds=[1,: seeds: expected an integer from 0 to 4294967295, found '[1'");
+    check_override_refused("{}", "seeds=[1, ]",
+                           "--set seeds=[1, ]: seeds: expected an integer from 0 to 4294967295, found nothing");
+    check_override_refused("{}", "seeds=[1, 1]", "--set seeds=[1, 1]: seeds: 1 is in the list twice");
+    check_override_refused("{}", "evaluate.prompts=[8]",
+                           "--set evaluate.prompts=[8]: evaluate.prompts: expected one value for the whole job, found "
+                           "a list");
+}
+
+static void a_mark_of_unicode_in_front_of_a_file_is_skipped(void **state) {
+    Job *job = parse_with("\xef\xbb\xbf"
+                          "seeds: [4, 5]",
+                          NULL, 0);
+    assert_int_equal(job_trainings(job), 2);
     job_free(job);
 }
 
@@ -620,6 +647,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(excluded_combinations_need_not_be_possible),
         cmocka_unit_test(sizes_have_limits),
         cmocka_unit_test(overrides_replace_what_the_file_says),
+        cmocka_unit_test(a_list_in_brackets_overrides_as_in_the_file),
+        cmocka_unit_test(a_mark_of_unicode_in_front_of_a_file_is_skipped),
         cmocka_unit_test(overrides_are_checked_like_the_file),
         cmocka_unit_test(an_exclusion_whose_values_an_override_took_away_is_dropped),
         cmocka_unit_test(the_resolved_form_parses_to_the_same_job),
