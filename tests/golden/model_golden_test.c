@@ -84,7 +84,8 @@ static double *golden_doubles(const Golden *golden, const char *kind, const char
 
 static void forward(const Golden *golden) {
     const Prompts *prompts = &golden->prompts;
-    model_forward(golden->model, golden->parameters, prompts->n, prompts->xs, prompts->ys, prompts->seen, golden->pred);
+    model_set_parameters(golden->model, golden->parameters);
+    model_forward(golden->model, prompts->n, prompts->xs, prompts->ys, prompts->seen, golden->pred);
 }
 
 static bool is_key_bias(const Golden *golden, const Tensor *tensor, size_t element) {
@@ -131,7 +132,7 @@ static void check_gradients(const Golden *golden, Bounds *bounds) {
         golden->dpred[i] = (float)dpred[i];
     forward(golden);
     memset(golden->gradient, 0, golden->parameters_count * sizeof(float));
-    model_backward(golden->model, golden->parameters, golden->dpred, golden->gradient);
+    model_backward(golden->model, golden->dpred, golden->gradient);
     for (int t = 0; t < golden->n_tensors; t++) {
         const Tensor *tensor = &golden->tensors[t];
         const float *actual = golden->gradient + tensor->offset;
@@ -161,7 +162,7 @@ static void check_adam(const Golden *golden, const Kernels *kernels, Bounds *bou
         double loss = objective_loss(OBJECTIVE_PLACKETT_LUCE, &golden->prompts, golden->pred, scale, golden->dpred);
         assert_near(loss * scale, losses[step - 1], 2e-6 * losses[step - 1]);
         memset(golden->gradient, 0, count * sizeof(float));
-        model_backward(golden->model, golden->parameters, golden->dpred, golden->gradient);
+        model_backward(golden->model, golden->dpred, golden->gradient);
         kernels->adam(count, step, rate, golden->gradient, m, v, golden->parameters);
     }
     for (int t = 0; t < golden->n_tensors; t++) {

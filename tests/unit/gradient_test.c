@@ -217,10 +217,11 @@ static void check_case(const Kernels *kernels, Attention attention, bool ffn, bo
     if (model_create(&test.shape, kernels, 2, true, &model, &err) != STATUS_OK) fail_msg("%s", err.text);
     int values = test.shape.N * test.shape.d;
     float pred[PROMPTS * MAX_T];
+    model_set_parameters(model, test.parameters);
     for (int first = 0; first < PROMPTS; first += 2) {
-        model_forward(model, test.parameters, PROMPTS - first < 2 ? 1 : 2, test.xs + first * values,
-                      test.ys + first * values, test.rs + first * test.shape.N, pred + first * values);
-        model_backward(model, test.parameters, test.dpred + first * values, gradient);
+        model_forward(model, PROMPTS - first < 2 ? 1 : 2, test.xs + first * values, test.ys + first * values,
+                      test.rs + first * test.shape.N, pred + first * values);
+        model_backward(model, test.dpred + first * values, gradient);
     }
     check_predictions(&test, parameters, pred);
     check_gradient(&test, parameters, gradient, worst);
@@ -258,7 +259,8 @@ static void a_model_without_room_for_training_predicts_the_same(void **state) {
         for (int training = 0; training < 2; training++) {
             Model *model = NULL;
             assert_int_equal(model_create(&test.shape, kernels_at(0), PROMPTS, training, &model, NULL), STATUS_OK);
-            model_forward(model, test.parameters, PROMPTS, test.xs, test.ys, test.rs, pred[training]);
+            model_set_parameters(model, test.parameters);
+            model_forward(model, PROMPTS, test.xs, test.ys, test.rs, pred[training]);
             bytes[training] = model_memory_bytes(model);
             model_free(model);
         }
@@ -276,12 +278,13 @@ static void a_causal_model_does_not_see_later_responses(void **state) {
         float pred[2][PROMPTS * MAX_T];
         Model *model = NULL;
         assert_int_equal(model_create(&test.shape, kernels_at(0), PROMPTS, false, &model, NULL), STATUS_OK);
-        model_forward(model, test.parameters, PROMPTS, test.xs, test.ys, test.rs, pred[0]);
+        model_set_parameters(model, test.parameters);
+        model_forward(model, PROMPTS, test.xs, test.ys, test.rs, pred[0]);
         for (int prompt = 0; prompt < PROMPTS; prompt++) {
             test.ys[(prompt * N + 1) * d] += 1.0f;
             test.rs[prompt * N + 1] += 1.0f;
         }
-        model_forward(model, test.parameters, PROMPTS, test.xs, test.ys, test.rs, pred[1]);
+        model_forward(model, PROMPTS, test.xs, test.ys, test.rs, pred[1]);
         for (int prompt = 0; prompt < PROMPTS; prompt++)
             for (int i = 0; i < N * d; i++) {
                 bool same = pred[0][prompt * N * d + i] == pred[1][prompt * N * d + i];

@@ -100,6 +100,93 @@ static void matrix_products_agree_with_the_reference(void **state) {
     each_path(check_matmul);
 }
 
+/* Products with packed weights: every finish, in place where that is allowed. */
+static void check_packed_product(const Kernels *kernels, int m, int n, int k, bool transpose) {
+    Bench bench = {.state = 9};
+    size_t count = (size_t)m * n;
+    const float *a = noise(&bench, (size_t)m * k, 1.0f), *w = noise(&bench, (size_t)k * n, 1.0f);
+    const float *bias = noise(&bench, (size_t)n, 1.0f), *other = noise(&bench, count, 1.0f);
+    float *packed[2], *c[2], *slope[2];
+    for (int i = 0; i < 2; i++) {
+        packed[i] = filled(&bench, packed_floats(k, n), NAN);
+        (i == 0 ? kernels : reference())->pack(transpose, k, n, w, packed[i]);
+    }
+    for (int finish = FINISH_NONE; finish <= FINISH_GELU; finish++) {
+        for (int i = 0; i < 2; i++) {
+            c[i] = filled(&bench, count, NAN);
+            slope[i] = filled(&bench, count, finish == FINISH_GELU ? NAN : 0.0f);
+            Epilogue epilogue = {(Finish)finish, bias, other, slope[i]};
+            (i == 0 ? kernels : reference())->packed_matmul(m, n, k, a, packed[i], &epilogue, c[i]);
+        }
+        char what[96];
+        snprintf(what, sizeof what, "product %d %d %d finish %d", m, n, k, finish);
+        assert_close(count, c[0], c[1], 3e-6, kernels->name, what);
+        assert_close(count, slope[0], slope[1], 3e-6, kernels->name, "slope of gelu_new");
+        float *again = copy(&bench, count, other);
+        Epilogue epilogue = {(Finish)finish, bias, finish == FINISH_RESIDUAL ? again : other, NULL};
+        kernels->packed_matmul(m, n, k, a, packed[0], &epilogue, again);
+        assert_close(count, again, c[0], 1e-6, kernels->name, "product in place, or without a slope");
+    }
+    clear(&bench);
+}
+
+/* m, n, k: below, at and above tiles and vectors, and those of the model. */
+static const int products[][3] = {{1, 1, 1},    {2, 3, 5},    {3, 16, 7},   {5, 17, 1},    {7, 31, 13}, {8, 48, 16},
+                                  {9, 49, 33},  {13, 50, 48}, {12, 97, 20}, {58, 96, 96},  {29, 80, 5}, {4, 192, 48},
+                                  {11, 36, 64}, {6, 15, 384}, {20, 64, 17}, {116, 48, 192}};
+enum { PRODUCTS = sizeof products / sizeof *products };
+
+static void check_packed_products(const Kernels *kernels) {
+    for (int p = 0; p < PRODUCTS; p++)
+        for (int transpose = 0; transpose < 2; transpose++)
+            check_packed_product(kernels, products[p][0], products[p][1], products[p][2], transpose);
+}
+
+static void products_with_packed_weights_agree_with_the_reference(void **state) {
+    (void)state;
+    each_path(check_packed_products);
+}
+
+static void check_outer_products(const Kernels *kernels) {
+    for (int p = 0; p < PRODUCTS; p++) {
+        Bench bench = {.state = 10};
+        int m = products[p][0], n = products[p][1], rows = products[p][2];
+        const float *a = noise(&bench, (size_t)rows * m, 1.0f), *b = noise(&bench, (size_t)rows * n, 1.0f);
+        float *c = noise(&bench, (size_t)m * n, 1.0f), *expected = copy(&bench, (size_t)m * n, c);
+        kernels->accumulate_outer(rows, m, n, a, b, c);
+        reference()->accumulate_outer(rows, m, n, a, b, expected);
+        assert_close((size_t)m * n, c, expected, 3e-6, kernels->name, "sum of outer products");
+        clear(&bench);
+    }
+}
+
+static void sums_of_outer_products_agree_with_the_reference(void **state) {
+    (void)state;
+    each_path(check_outer_products);
+}
+
+/* Not so with OpenBLAS, which chooses a kernel by the shape. */
+static void a_row_of_a_packed_product_does_not_depend_on_the_number_of_rows(void **state) {
+    (void)state;
+    enum { ROWS = 23, N = 70, K = 37 };
+    for (int i = 0; kernels_at(i); i++) {
+        const Kernels *kernels = kernels_at(i);
+        if (strstr(kernels->name, "openblas") || strcmp(kernels->name, "portable") == 0) continue;
+        Bench bench = {.state = 11};
+        const float *a = noise(&bench, ROWS * K, 1.0f), *w = noise(&bench, N * K, 1.0f), *bias = noise(&bench, N, 1.0f);
+        float *packed = filled(&bench, packed_floats(K, N), NAN), *all = filled(&bench, ROWS * N, NAN);
+        kernels->pack(false, K, N, w, packed);
+        Epilogue epilogue = {.finish = FINISH_GELU, .bias = bias};
+        kernels->packed_matmul(ROWS, N, K, a, packed, &epilogue, all);
+        for (int row = 0; row < ROWS; row++) {
+            float one[N];
+            kernels->packed_matmul(1, N, K, a + row * K, packed, &epilogue, one);
+            assert_memory_equal(one, all + row * N, sizeof one);
+        }
+        clear(&bench);
+    }
+}
+
 static void check_bias_and_sums(const Kernels *kernels) {
     Bench bench = {.state = 2};
     for (int s = 0; s < SIZES; s++) {
@@ -165,38 +252,29 @@ static void layer_norm_agrees_with_the_reference(void **state) {
     each_path(check_layer_norm);
 }
 
+/* gelu_new of the product of 1 and x. */
 static void check_gelu(const Kernels *kernels) {
     enum { COUNT = 4801 };
     Bench bench = {.state = 4};
-    float *x = filled(&bench, COUNT, 0.0f), *ones = filled(&bench, COUNT, 1.0f), *zero = filled(&bench, COUNT, 0.0f);
+    const float one = 1.0f;
+    float *x = filled(&bench, COUNT, 0.0f), *zero = filled(&bench, COUNT, 0.0f);
     for (int i = 0; i < COUNT; i++)
         x[i] = (float)(i - COUNT / 2) / 200.0f; /* -12 .. 12 */
-    float *y = filled(&bench, COUNT, NAN), *y_expected = filled(&bench, COUNT, NAN),
-          *again = filled(&bench, COUNT, NAN);
-    float *dy = copy(&bench, COUNT, ones), *dy_expected = copy(&bench, COUNT, ones);
-    float *sum = copy(&bench, COUNT, x);
-    kernels->bias_gelu_forward(1, COUNT, zero, sum, y);
-    assert_memory_equal(sum, x, COUNT * sizeof(float));
-    kernels->gelu_backward(COUNT, x, again, dy);
-    reference()->gelu_backward(COUNT, x, y_expected, dy_expected);
-    assert_memory_equal(again, y, COUNT * sizeof(float));
+    float *y[2], *slope[2];
+    for (int i = 0; i < 2; i++) {
+        const Kernels *path = i == 0 ? kernels : reference();
+        float *packed = filled(&bench, packed_floats(1, COUNT), NAN);
+        y[i] = filled(&bench, COUNT, NAN);
+        slope[i] = filled(&bench, COUNT, NAN);
+        Epilogue epilogue = {.finish = FINISH_GELU, .bias = zero, .slope = slope[i]};
+        path->pack(false, 1, COUNT, x, packed);
+        path->packed_matmul(1, COUNT, 1, &one, packed, &epilogue, y[i]);
+    }
     for (int i = 0; i < COUNT; i++) {
-        assert_near(y[i], y_expected[i], 5e-7 * fmax(1.0, fabs(x[i])));
-        assert_near(dy[i], dy_expected[i], 1e-6);
+        assert_near(y[0][i], y[1][i], 5e-7 * fmax(1.0, fabs(x[i])));
+        assert_near(slope[0][i], slope[1][i], 1e-6);
     }
     clear(&bench);
-    for (int s = 0; s < SIZES; s++) {
-        int rows = sizes[s][0], columns = sizes[s][1];
-        size_t count = (size_t)rows * columns;
-        float *in = noise(&bench, count, 3.0f), *in_expected = copy(&bench, count, in);
-        const float *bias = noise(&bench, (size_t)columns, 1.0f);
-        float *out = filled(&bench, count, NAN), *out_expected = filled(&bench, count, NAN);
-        kernels->bias_gelu_forward(rows, columns, bias, in, out);
-        reference()->bias_gelu_forward(rows, columns, bias, in_expected, out_expected);
-        assert_close(count, in, in_expected, 1e-6, kernels->name, "x + bias before gelu_new");
-        assert_close(count, out, out_expected, 1e-6, kernels->name, "gelu_new");
-        clear(&bench);
-    }
 }
 
 static void gelu_new_is_accurate_from_minus_12_to_12(void **state) {
@@ -314,7 +392,7 @@ static void check_alignment(const Kernels *kernels) {
         memcpy(x, numbers, COUNT * sizeof(float));
         kernels->column_sums(ROWS, COLUMNS, x, out[0]);
         kernels->layer_norm_forward(ROWS, COLUMNS, x, x, x, out[1], out[4]);
-        kernels->bias_gelu_forward(ROWS, COLUMNS, out[0], x, out[2]);
+        kernels->accumulate_outer(1, ROWS, COLUMNS, x, x, out[2]);
         kernels->attention_forward(&shape, x, out[3], weights, workspace);
         for (int o = 0; o < 5; o++) {
             if (shift == 0) first[o] = out[o];
@@ -339,16 +417,19 @@ static void nan_in_any_input_reaches_the_output(void **state) {
             Bench bench = {.state = 8};
             float *x = noise(&bench, 60, 1.0f), *y = filled(&bench, 60, 0.0f), stats[2];
             float *weights = filled(&bench, attention_weights_floats(&shape), 0.0f);
-            float *workspace = filled(&bench, attention_workspace_floats(&shape), 0.0f);
+            float *workspace = filled(&bench, attention_workspace_floats(&shape) + 60, 0.0f);
             x[3 * place + 1] = NAN; /* a key: every query sees it */
             kernels->attention_forward(&shape, x, y, weights, workspace);
             for (int token = 0; token < 20; token++)
                 assert_true(isnan(y[token]));
             kernels->layer_norm_forward(1, 60, x, x, x, y, stats);
             assert_true(isnan(y[0]));
-            x[0] = 0.0f;
-            kernels->gelu_backward(60, x, y, workspace);
-            assert_true(isnan(y[3 * place + 1]) && !isnan(y[0]));
+            const float one = 1.0f;
+            float *packed = filled(&bench, packed_floats(1, 60), 0.0f), *zero = filled(&bench, 60, 0.0f);
+            Epilogue epilogue = {.finish = FINISH_GELU, .bias = zero, .slope = workspace};
+            kernels->pack(false, 1, 60, x, packed);
+            kernels->packed_matmul(1, 60, 1, &one, packed, &epilogue, y);
+            assert_true(isnan(y[3 * place + 1]) && isnan(workspace[3 * place + 1]) && !isnan(y[0]));
             clear(&bench);
         }
 }
@@ -379,6 +460,9 @@ static void the_fingerprint_names_path_and_libraries(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(matrix_products_agree_with_the_reference),
+        cmocka_unit_test(products_with_packed_weights_agree_with_the_reference),
+        cmocka_unit_test(sums_of_outer_products_agree_with_the_reference),
+        cmocka_unit_test(a_row_of_a_packed_product_does_not_depend_on_the_number_of_rows),
         cmocka_unit_test(biases_and_column_sums_agree_with_the_reference),
         cmocka_unit_test(layer_norm_agrees_with_the_reference),
         cmocka_unit_test(gelu_new_is_accurate_from_minus_12_to_12),

@@ -141,9 +141,10 @@ static float *gradient_of(const TrainingSpec *spec, const Prompts *batch, int fi
     assert_int_equal(model_create(&shape, best_kernels(), n, true, &model, NULL), STATUS_OK);
     float *pred = malloc(2 * vectors * sizeof *pred), *gradient = calloc(tensors_parameters(&shape), sizeof *gradient);
     Prompts part = prompts_slice(batch, first, n);
-    model_forward(model, parameters, n, part.xs, part.ys, part.seen, pred);
+    model_set_parameters(model, parameters);
+    model_forward(model, n, part.xs, part.ys, part.seen, pred);
     objective_loss(spec->train.objective, &part, pred, 1.0 / batch->n, pred + vectors);
-    model_backward(model, parameters, pred + vectors, gradient);
+    model_backward(model, pred + vectors, gradient);
     model_free(model);
     free(pred);
     return gradient;

@@ -15,11 +15,12 @@ struct Evaluation {
 };
 
 void predict_all(Model *model, int micro_batch, const float *parameters, const Prompts *prompts, float *pred) {
+    model_set_parameters(model, parameters);
     for (int first = 0; first < prompts->n; first += micro_batch) {
         int n = prompts->n - first < micro_batch ? prompts->n - first : micro_batch;
         Prompts part = prompts_slice(prompts, first, n);
         float *rows = pred + (size_t)first * (size_t)(prompts->N * prompts->d);
-        model_forward(model, parameters, n, part.xs, part.ys, part.seen, rows);
+        model_forward(model, n, part.xs, part.ys, part.seen, rows);
     }
 }
 

@@ -109,37 +109,6 @@ static void layer_norm_backward(int rows, int columns, const float *dy, const fl
     column_sums(rows, columns, dy, dbias);
 }
 
-/* e^(-2 u), u = sqrt(2 / pi) (x + 0.044715 x^3): gelu_new(x) = x / (1 + it). */
-VECTOR_INLINE Vector gelu_exponential(Vector x) {
-    const Vector minus_twice = vector_all(-1.5957691216f); /* -2 sqrt(2 / pi) */
-    return vector_exp(x * vector_fma(x * x, 0.044715f * minus_twice, minus_twice));
-}
-
-static void bias_gelu_forward(int rows, int columns, const float *bias, float *x, float *y) {
-    for (int row = 0; row < rows; row++) {
-        size_t start = (size_t)row * columns;
-        for (int c = 0; c < columns; c += LANES) {
-            int left = columns - c;
-            Vector sum = vector_load_first(x + start + c, left) + vector_load_first(bias + c, left);
-            vector_store_first(x + start + c, left, sum);
-            vector_store_first(y + start + c, left, sum * (1.0f / (1.0f + gelu_exponential(sum))));
-        }
-    }
-}
-
-static void gelu_backward(size_t count, const float *x, float *y, float *dy) {
-    const float twice = 1.5957691216f; /* 2 sqrt(2 / pi) */
-    for (size_t i = 0; i < count; i += LANES) {
-        int left = count - i < LANES ? (int)(count - i) : LANES;
-        Vector in = vector_load_first(x + i, left);
-        Vector e = gelu_exponential(in), gate = 1.0f / (1.0f + e), out = in * gate;
-        Vector slope = vector_fma(in * in, vector_all(3.0f * 0.044715f * twice), vector_all(twice)); /* 2 du/dx */
-        Vector derivative = vector_fma(out * (e * gate), slope, gate); /* e gate is 1 - gate without cancellation */
-        vector_store_first(y + i, left, out);
-        vector_store_first(dy + i, left, vector_load_first(dy + i, left) * derivative);
-    }
-}
-
 static void adam(size_t count, int64_t step, double rate, const float *gradient, float *m, float *v,
                  float *parameters) {
     float rate_now = (float)(rate / (1.0 - pow(0.9, (double)step)));
@@ -157,17 +126,33 @@ static void adam(size_t count, int64_t step, double rate, const float *gradient,
     }
 }
 
+#define ROW_KERNELS                                                                                                    \
+    .matmul = matmul_openblas, .add_bias = add_bias, .column_sums = column_sums,                                       \
+    .layer_norm_forward = layer_norm_forward, .layer_norm_again = layer_norm_again,                                    \
+    .layer_norm_backward = layer_norm_backward, .attention_forward = PATH_NAME(attention_forward),                     \
+    .attention_backward = PATH_NAME(attention_backward), .adam = adam
+
+#if defined(__AVX2__)
 const Kernels PATH_NAME(kernels) = {
+    ROW_KERNELS,
     .name = PATH_TEXT(KERNELS_PATH),
-    .matmul = matmul_openblas,
-    .add_bias = add_bias,
-    .column_sums = column_sums,
-    .layer_norm_forward = layer_norm_forward,
-    .layer_norm_again = layer_norm_again,
-    .layer_norm_backward = layer_norm_backward,
-    .bias_gelu_forward = bias_gelu_forward,
-    .gelu_backward = gelu_backward,
-    .attention_forward = PATH_NAME(attention_forward),
-    .attention_backward = PATH_NAME(attention_backward),
-    .adam = adam,
+    .pack = PATH_NAME(pack),
+    .packed_matmul = PATH_NAME(packed_matmul),
+    .accumulate_outer = PATH_NAME(accumulate_outer),
 };
+#endif
+
+#if !defined(__AVX2__) || defined(__AVX512F__)
+#if defined(__AVX512F__)
+const Kernels kernels_avx512_openblas = {
+    .name = "avx512-openblas",
+#else
+const Kernels kernels_portable = {
+    .name = "portable",
+#endif
+    ROW_KERNELS,
+    .pack = PATH_NAME(openblas_pack),
+    .packed_matmul = PATH_NAME(openblas_packed_matmul),
+    .accumulate_outer = PATH_NAME(openblas_accumulate_outer),
+};
+#endif

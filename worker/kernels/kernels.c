@@ -12,14 +12,15 @@
 enum { NUMERICS_VERSION = 1 };
 
 const Kernels *kernels_at(int index) {
-    const Kernels *usable[4];
+    const Kernels *usable[5];
     int count = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl"))
-        usable[count++] = &kernels_avx512;
+    bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+    if (avx512) usable[count++] = &kernels_avx512;
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) usable[count++] = &kernels_avx2;
+    if (avx512) usable[count++] = &kernels_avx512_openblas;
 #endif
     usable[count++] = &kernels_portable;
     usable[count++] = &kernels_reference;
@@ -49,6 +50,10 @@ void kernels_fingerprint(const Kernels *kernels, char *text, size_t text_bytes) 
     matmul_library(library, sizeof library);
     snprintf(text, text_bytes, "numerics %d; kernels %s; %s; libm %s", NUMERICS_VERSION, kernels->name, library,
              gnu_get_libc_version());
+}
+
+size_t packed_floats(int k, int n) {
+    return (size_t)k * round_up_to(n, WIDEST_LANES);
 }
 
 size_t attention_weights_floats(const AttentionShape *shape) {

@@ -1,12 +1,13 @@
 /* The contract of the numeric kernels: what each computes, over which layout. One table of functions per path.
  *
- *   reference                plain loops, double accumulators: what the others are tested against
- *   portable, avx2, avx512   one source (fused_kernels.c, fused_attention.c) compiled once per instruction set
+ *   avx512, avx2                one source (fused_*.c) compiled once per instruction set
+ *   avx512-openblas, portable   the same with all matrix products left to OpenBLAS
+ *   reference                   plain loops, double accumulators: what the others are tested against
  *
- * All matrices are row-major float32 without gaps between rows unless a leading dimension is given. Matrix products are
- * OpenBLAS (matmul.h) except in the reference path. The path's name is part of the numerics fingerprint: two paths need
- * not agree to the bit; one path gives the same bits for the same numbers, wherever they lie in memory. NaN and
- * infinity in an input reach the output, so that a training that diverges is seen. */
+ * All matrices are row-major float32 without gaps between rows unless a leading dimension is given. The path's name is
+ * part of the numerics fingerprint: two paths need not agree to the bit; one path gives the same bits for the same
+ * numbers, wherever they lie in memory. NaN and infinity in an input reach the output, so that a training that diverges
+ * is seen. */
 #ifndef WORKER_KERNELS_KERNELS_H
 #define WORKER_KERNELS_KERNELS_H
 
@@ -24,13 +25,42 @@ typedef struct AttentionShape {
     bool causal; /* token t sees tokens 0 .. t, else all */
 } AttentionShape;
 
+/* What becomes of a product p (m, n) before it is stored. */
+typedef enum Finish {
+    FINISH_NONE,     /* p */
+    FINISH_BIAS,     /* p + bias */
+    FINISH_RESIDUAL, /* p + bias + other */
+    FINISH_TIMES,    /* p other, element by element */
+    FINISH_GELU      /* gelu_new(p + bias), and its derivative there in slope */
+} Finish;
+
+typedef struct Epilogue {
+    Finish finish;
+    const float *bias;  /* (n) */
+    const float *other; /* (m, n), may be the result */
+    float *slope;       /* (m, n), or NULL: not wanted */
+} Epilogue;
+
 typedef struct Kernels {
     const char *name;
 
-    /* c (m, n) = alpha * op(a) op(b) + beta * c; op transposes where asked; leading dimensions are row lengths as
+    /* The general product, OpenBLAS in all paths but the reference.
+     * c (m, n) = alpha * op(a) op(b) + beta * c; op transposes where asked; leading dimensions are row lengths as
      * stored. c is not read where beta is 0. */
     void (*matmul)(bool transpose_a, bool transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
                    const float *b, int ldb, float beta, float *c, int ldc);
+
+    /* Lays w (k, n), or with transpose the transposed w (n, k), out for packed_matmul, in a way of the path's own.
+     * packed: packed_floats(k, n). */
+    void (*pack)(bool transpose, int k, int n, const float *w, float *packed);
+
+    /* c (m, n) = a (m, k) w, finished as epilogue says; w as packed. With gelu_new(x) = x s(2 u), u = sqrt(2 / pi)
+     * (x + 0.044715 x^3), s the logistic function: equal to x/2 (1 + tanh u); gelu_new'(x) = s + x s (1 - s) 2 du/dx.
+     */
+    void (*packed_matmul)(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue, float *c);
+
+    /* c (m, n) += a^T b with a (rows, m), b (rows, n): the gradient of a weight matrix. */
+    void (*accumulate_outer)(int rows, int m, int n, const float *a, const float *b, float *c);
 
     /* out (rows, columns) = x + bias (columns) + residual (rows, columns; NULL: 0). out may be x or residual. */
     void (*add_bias)(int rows, int columns, const float *x, const float *bias, const float *residual, float *out);
@@ -51,13 +81,6 @@ typedef struct Kernels {
      * dgain += sum over rows of dy xhat, dbias += sum over rows of dy. */
     void (*layer_norm_backward)(int rows, int columns, const float *dy, const float *x, const float *stats,
                                 const float *gain, float *dx, float *dgain, float *dbias);
-
-    /* x (rows, columns) += bias (columns); y = gelu_new(x), gelu_new(x) = x s(2 u), u = sqrt(2 / pi) (x + 0.044715
-     * x^3), s the logistic function: equal to x/2 (1 + tanh u). */
-    void (*bias_gelu_forward)(int rows, int columns, const float *bias, float *x, float *y);
-
-    /* For count values: y = gelu_new(x) again, dy *= gelu_new'(x) = s + x s (1 - s) 2 du/dx. */
-    void (*gelu_backward)(size_t count, const float *x, float *y, float *dy);
 
     /* qkv (n, T, 3 E): queries, keys, values, head h in columns h D .. (h + 1) D of each third. For the query at token
      * t and the keys u that it sees: score = q.k / sqrt(D); w = softmax over u of the scores, or the scores themselves
@@ -80,6 +103,7 @@ typedef struct Kernels {
 } Kernels;
 
 /* Enough for every path. */
+size_t packed_floats(int k, int n);
 size_t attention_weights_floats(const AttentionShape *shape);
 size_t attention_workspace_floats(const AttentionShape *shape);
 

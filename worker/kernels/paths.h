@@ -7,7 +7,7 @@
 
 extern const Kernels kernels_reference, kernels_portable;
 #if defined(__x86_64__)
-extern const Kernels kernels_avx2, kernels_avx512;
+extern const Kernels kernels_avx2, kernels_avx512, kernels_avx512_openblas;
 #endif
 
 /* KERNELS_PATH is the path that a file is compiled for: PATH_NAME(attention_forward) is attention_forward_avx512. */
@@ -18,6 +18,21 @@ extern const Kernels kernels_avx2, kernels_avx512;
 #define PATH_TEXT(path)         PATH_TEXT_OF(path)
 
 #if defined(KERNELS_PATH)
+/* fused_gelu.c: y = gelu_new(x), slope (NULL: not wanted) its derivative at x; y may be x. */
+void PATH_NAME(gelu)(size_t count, const float *x, float *y, float *slope);
+
+/* fused_products.c, as in kernels.h. */
+void PATH_NAME(pack)(bool transpose, int k, int n, const float *w, float *packed);
+void PATH_NAME(packed_matmul)(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue,
+                              float *c);
+void PATH_NAME(accumulate_outer)(int rows, int m, int n, const float *a, const float *b, float *c);
+
+/* openblas_products.c, the same. */
+void PATH_NAME(openblas_pack)(bool transpose, int k, int n, const float *w, float *packed);
+void PATH_NAME(openblas_packed_matmul)(int m, int n, int k, const float *a, const float *packed,
+                                       const Epilogue *epilogue, float *c);
+void PATH_NAME(openblas_accumulate_outer)(int rows, int m, int n, const float *a, const float *b, float *c);
+
 /* fused_attention.c, as in kernels.h. */
 void PATH_NAME(attention_forward)(const AttentionShape *shape, const float *qkv, float *out, float *weights,
                                   float *workspace);

@@ -18,6 +18,12 @@ static void matmul(bool transpose_a, bool transpose_b, int m, int n, int k, floa
         }
 }
 
+static void pack(bool transpose, int k, int n, const float *w, float *packed) {
+    for (int i = 0; i < k; i++)
+        for (int j = 0; j < n; j++)
+            packed[(size_t)i * n + j] = transpose ? w[(size_t)j * k + i] : w[(size_t)i * n + j];
+}
+
 static void add_bias(int rows, int columns, const float *x, const float *bias, const float *residual, float *out) {
     for (int row = 0; row < rows; row++)
         for (int c = 0; c < columns; c++) {
@@ -98,17 +104,25 @@ static double gelu_new_derivative(double x) {
     return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * gelu_factor * (1.0 + 3.0 * 0.044715 * x * x);
 }
 
-static void bias_gelu_forward(int rows, int columns, const float *bias, float *x, float *y) {
-    add_bias(rows, columns, x, bias, NULL, x);
-    for (size_t i = 0; i < (size_t)rows * columns; i++)
-        y[i] = (float)gelu_new(x[i]);
+static void packed_matmul(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue,
+                          float *c) {
+    Finish finish = epilogue->finish;
+    bool biased = finish == FINISH_BIAS || finish == FINISH_RESIDUAL || finish == FINISH_GELU;
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            size_t at = (size_t)i * n + j;
+            double sum = biased ? epilogue->bias[j] : 0.0;
+            for (int l = 0; l < k; l++)
+                sum += (double)a[(size_t)i * k + l] * packed[(size_t)l * n + j];
+            if (finish == FINISH_RESIDUAL) sum += epilogue->other[at];
+            if (finish == FINISH_TIMES) sum *= epilogue->other[at];
+            c[at] = (float)(finish == FINISH_GELU ? gelu_new(sum) : sum);
+            if (finish == FINISH_GELU && epilogue->slope) epilogue->slope[at] = (float)gelu_new_derivative(sum);
+        }
 }
 
-static void gelu_backward(size_t count, const float *x, float *y, float *dy) {
-    for (size_t i = 0; i < count; i++) {
-        y[i] = (float)gelu_new(x[i]);
-        dy[i] = (float)(dy[i] * gelu_new_derivative(x[i]));
-    }
+static void accumulate_outer(int rows, int m, int n, const float *a, const float *b, float *c) {
+    matmul(true, false, m, n, rows, 1.0f, a, m, b, n, 1.0f, c, n);
 }
 
 static double dot(int count, const float *a, const float *b) {
@@ -207,13 +221,14 @@ static void adam(size_t count, int64_t step, double rate, const float *gradient,
 const Kernels kernels_reference = {
     .name = "reference",
     .matmul = matmul,
+    .pack = pack,
+    .packed_matmul = packed_matmul,
+    .accumulate_outer = accumulate_outer,
     .add_bias = add_bias,
     .column_sums = column_sums,
     .layer_norm_forward = layer_norm_forward,
     .layer_norm_again = layer_norm_again,
     .layer_norm_backward = layer_norm_backward,
-    .bias_gelu_forward = bias_gelu_forward,
-    .gelu_backward = gelu_backward,
     .attention_forward = attention_forward,
     .attention_backward = attention_backward,
     .adam = adam,

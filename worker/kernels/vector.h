@@ -29,6 +29,13 @@ typedef double HalfDoubles __attribute__((vector_size(4 * LANES)));
 
 #define VECTOR_INLINE static inline __attribute__((always_inline, unused))
 
+/* Before a loop with a constant number of turns, whose arrays of vectors are to live in registers. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
 VECTOR_INLINE Vector vector_all(float value) {
     return value - (Vector){0};
 }
@@ -74,8 +81,23 @@ VECTOR_INLINE Vector vector_first_or(Vector v, int count, float value) {
     return (Vector)(((Lanes)v & kept) | ((Lanes)vector_all(value) & ~kept));
 }
 
-VECTOR_INLINE Vector vector_reverse_halves(Vector v, int half) {
-    return __builtin_shuffle(v, vector_lane_numbers() ^ half);
+/* Lane i of the result is lane lanes[i] of a, or of b where that is LANES or more. */
+VECTOR_INLINE Vector vector_pick(Vector a, Vector b, Lanes lanes) {
+#if defined(__AVX512F__)
+    return _mm512_permutex2var_ps(a, (__m512i)lanes, b);
+#elif defined(__clang__)
+    Vector picked;
+    for (int i = 0; i < LANES; i++)
+        picked[i] = lanes[i] < LANES ? a[lanes[i]] : b[lanes[i] - LANES];
+    return picked;
+#else
+    return __builtin_shuffle(a, b, lanes);
+#endif
+}
+
+/* Every 2 half lanes with their halves exchanged. */
+VECTOR_INLINE Vector vector_exchange_halves(Vector v, int half) {
+    return vector_pick(v, v, vector_lane_numbers() ^ half);
 }
 
 /* a b + c, rounded once where the instruction set can. The compiler is not left to choose where (-ffp-contract=off), so
@@ -122,13 +144,13 @@ VECTOR_INLINE Vector vector_sqrt(Vector v) {
 
 VECTOR_INLINE float vector_sum(Vector v) {
     for (int half = LANES / 2; half > 0; half /= 2)
-        v += vector_reverse_halves(v, half);
+        v += vector_exchange_halves(v, half);
     return v[0];
 }
 
 VECTOR_INLINE float vector_largest(Vector v) {
     for (int half = LANES / 2; half > 0; half /= 2)
-        v = vector_max(v, vector_reverse_halves(v, half));
+        v = vector_max(v, vector_exchange_halves(v, half));
     return v[0];
 }
 
@@ -136,15 +158,13 @@ VECTOR_INLINE float vector_largest(Vector v) {
  * two off-diagonal squares exchanged. */
 VECTOR_INLINE void vector_transpose(Vector rows[LANES]) {
     const Lanes lane = vector_lane_numbers();
-#pragma GCC unroll 4
-    for (int half = 1; half < LANES; half *= 2) {
+    UNROLL for (int half = 1; half < LANES; half *= 2) {
         Lanes upper = (lane & half) != 0;
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) {
+        UNROLL for (int i = 0; i < LANES; i++) {
             if (i & half) continue;
             Vector a = rows[i], b = rows[i + half];
-            rows[i] = __builtin_shuffle(a, b, (upper & (lane + (LANES - half))) | (~upper & lane));
-            rows[i + half] = __builtin_shuffle(a, b, (upper & (lane + LANES)) | (~upper & (lane + half)));
+            rows[i] = vector_pick(a, b, (upper & (lane + (LANES - half))) | (~upper & lane));
+            rows[i + half] = vector_pick(a, b, (upper & (lane + LANES)) | (~upper & (lane + half)));
         }
     }
 }

@@ -35,6 +35,7 @@ static Block take_block(const Model *model, Arena *arena, int query_stride, floa
         block.middle = arena_take(arena, reads * shape->E, sizeof(float));
         block.stats_2 = arena_take(arena, reads * 2, sizeof(float));
         block.hidden = arena_take(arena, reads * shape->F, sizeof(float));
+        if (model->training) block.slope = arena_take(arena, reads * shape->F, sizeof(float));
     }
     return block;
 }
@@ -68,9 +69,7 @@ static void take_all(Model *model, Arena *arena) {
     model->last = arena_take(arena, n * shape->N * shape->E, sizeof(float));
     model->stats_f = arena_take(arena, n * shape->N * 2, sizeof(float));
     model->normed = arena_take(arena, rows * shape->E, sizeof(float));
-    model->projected = arena_take(arena, rows * shape->E, sizeof(float));
     model->attention_space = arena_take(arena, attention_workspace_floats(&attention), sizeof(float));
-    if (shape->ffn) model->activated = arena_take(arena, rows * shape->F, sizeof(float));
     if (model->training) {
         model->d_residual = arena_take(arena, rows * shape->E, sizeof(float));
         model->d_reads = arena_take(arena, n * shape->N * shape->E, sizeof(float));
@@ -79,6 +78,7 @@ static void take_all(Model *model, Arena *arena) {
         if (shape->ffn) model->d_hidden = arena_take(arena, rows * shape->F, sizeof(float));
     }
     take_blocks(model, arena);
+    weights_take(model, arena);
 }
 
 static Status fill_offsets(Model *model, Error *err) {

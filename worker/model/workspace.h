@@ -2,13 +2,29 @@
  *
  * Rows of a matrix are tokens of prompts, prompt by prompt: n * T of them, where T leaves out the tokens that no
  * prediction sees. The last block asks queries only at the tokens that predictions are read from, so that from its
- * attention on there are n * N rows. Nothing that is cheap to make again is kept for the backward pass: of LayerNorm
- * its statistics, of the feed-forward network what gelu_new is applied to. */
+ * attention on there are n * N rows. What is cheap to make again is not kept for the backward pass: of LayerNorm only
+ * its statistics. */
 #ifndef WORKER_MODEL_WORKSPACE_H
 #define WORKER_MODEL_WORKSPACE_H
 
 #include "proto/base/arena.h"
 #include "worker/model/model.h"
+
+/* The linear maps of a block. */
+typedef enum Linear { C_ATTN, ATTN_C_PROJ, C_FC, MLP_C_PROJ, LINEARS } Linear;
+
+/* y (rows, out) = x (rows, in) W + b, and which tensors W and b are. */
+typedef struct LinearMap {
+    int in, out;
+    TensorRole weight, bias;
+} LinearMap;
+
+LinearMap linear_map(const Shape *shape, Linear linear);
+
+/* A weight matrix as the kernels pack it: W (in, out) and, when training, W^T. */
+typedef struct Weights {
+    float *forward, *backward;
+} Weights;
 
 /* What the backward pass needs of one block; "rows": n * T, "reads": n * queries. */
 typedef struct Block {
@@ -20,7 +36,8 @@ typedef struct Block {
     float *attended; /* (reads, E) attention's output before c_proj */
     float *middle;   /* (reads, E) residual stream after attention; without ffn the next block's input */
     float *stats_2;  /* (reads, 2) of ln_2 */
-    float *hidden;   /* (reads, F) what gelu_new is applied to */
+    float *hidden;   /* (reads, F) gelu_new(c_fc) */
+    float *slope;    /* (reads, F) gelu_new'(c_fc), only when training */
     float *output;   /* (reads, E) the next block's input or the model's last */
 } Block;
 
@@ -32,15 +49,16 @@ struct Model {
     bool training;
     Arena arena;
     size_t *offsets; /* (L, TENSOR_ROLES) in the flat parameters; tensors outside blocks under layer 0 */
-    Block *blocks;   /* L */
-    float *tokens;   /* (rows, d) */
-    float *last;     /* (n N, E) residual stream after the last block */
-    float *stats_f;  /* (n N, 2) of ln_f */
+    const float *parameters;
+    uint32_t sample;             /* of their bits when weights was filled */
+    Weights (*weights)[LINEARS]; /* L */
+    Block *blocks;               /* L */
+    float *tokens;               /* (rows, d) */
+    float *last;                 /* (n N, E) residual stream after the last block */
+    float *stats_f;              /* (n N, 2) of ln_f */
 
     /* Used again by every block. */
-    float *normed;    /* (rows, E) output of a LayerNorm */
-    float *projected; /* (rows, E) output of a c_proj */
-    float *activated; /* (rows, F) gelu_new(hidden) */
+    float *normed; /* (rows, E) output of a LayerNorm */
     float *attention_space;
 
     /* Derivatives, only when training. */
@@ -59,6 +77,14 @@ static inline size_t parameter_offset(const Model *model, int layer, TensorRole 
 static inline int block_queries(const Model *model, const Block *block) {
     return (model->T + block->query_stride - 1) / block->query_stride;
 }
+
+static inline const float *parameter(const Model *model, int layer, TensorRole role) {
+    return model->parameters + parameter_offset(model, layer, role);
+}
+
+/* weights.c: takes the room for model->weights; whether the parameters are still those that it was filled from. */
+void weights_take(Model *model, Arena *arena);
+bool weights_are_those_of_parameters(const Model *model);
 
 AttentionShape block_attention(const Model *model, const Block *block, int n);
 

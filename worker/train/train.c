@@ -98,10 +98,10 @@ static double shard_gradient(Training *training, uint32_t step, int first, int e
     for (; first < end; first += training->micro_batch) {
         int n = minimum(end - first, training->micro_batch);
         Prompts prompts = prompts_of_step(training, step, first, n);
-        model_forward(training->model, training->parameters, n, prompts.xs, prompts.ys, prompts.seen, training->pred);
+        model_forward(training->model, n, prompts.xs, prompts.ys, prompts.seen, training->pred);
         loss += objective_loss(training->spec->train.objective, &prompts, training->pred, 1.0 / training->batch,
                                training->dpred);
-        model_backward(training->model, training->parameters, training->dpred, gradient);
+        model_backward(training->model, training->dpred, gradient);
     }
     return loss;
 }
@@ -122,6 +122,7 @@ static void merge_last(ShardSums *sums, size_t n_parameters) {
 static double batch_gradient(Training *training, uint32_t step) {
     ShardSums *sums = &training->sums;
     sums->depth = 0;
+    model_set_parameters(training->model, training->parameters);
     for (int shard = 0; shard < training->shards; shard++) {
         int first = (int)((int64_t)training->batch * shard / training->shards);
         int end = (int)((int64_t)training->batch * (shard + 1) / training->shards);
