@@ -1,5 +1,6 @@
 /* See agent.h. A place holds one child: it is free again when the child's exit is known and its socket has run dry.
- * Only then does the child's answer go to the coordinator, so that new work always finds the place free. */
+ * A child that closes its socket or sends nonsense is killed, so that its exit comes for certain. Only then does the
+ * child's answer go to the coordinator, so that new work always finds the place free. */
 #include "worker/agent.h"
 
 #include "proto/transport/stream.h"
@@ -18,13 +19,14 @@
 #include <unistd.h>
 
 typedef struct Place {
-    bool busy, exited;
+    bool busy, exited, killed;
     uint64_t token; /* the nursery's name for the child */
     uint64_t work;
     int64_t last_step; /* reported, -1: none */
     ChildExit exit;
     Bytes answer; /* data NULL: none yet */
     Stream stream;
+    char nonsense[256]; /* what was wrong with what it sent, "": nothing; it is not listened to any more */
 } Place;
 
 struct Agent {
@@ -135,6 +137,12 @@ static Status send_failed(Agent *agent, uint64_t work, const char *reason, Error
     return channel_send_message(agent->channel, 0, INBOX_COORDINATOR, &failed, err);
 }
 
+static Status kill_child(Agent *agent, Place *place, Error *err) {
+    if (place->killed) return STATUS_OK;
+    place->killed = true;
+    return nursery_kill(agent->nursery, place->token, err);
+}
+
 static Status start_child(Agent *agent, uint64_t work, const Bytes *order, Error *err) {
     Place *place = NULL;
     for (int i = 0; i < agent->n_places && place == NULL; i++)
@@ -162,34 +170,63 @@ static Status take_message(Agent *agent, const Bytes *bytes, Error *err) {
     if (message.kind == MESSAGE_STOP) {
         agent->stopped = true;
         for (int i = 0; i < agent->n_places && status == STATUS_OK; i++)
-            if (agent->places[i].busy) status = nursery_kill(agent->nursery, agent->places[i].token, err);
+            if (agent->places[i].busy) status = kill_child(agent, &agent->places[i], err);
     }
     message_free(&message);
     return status;
 }
 
-/* Takes over a child's frame: progress is passed on at once, the answer when the child has ended. */
-static Status take_frame(Agent *agent, Place *place, MessageKind kind, Bytes *bytes, Error *err) {
-    if (kind != MESSAGE_PROGRESS) {
-        bytes_free(&place->answer);
-        place->answer = *bytes;
-        return STATUS_OK;
+/* Takes over a child's frame: progress is passed on at once, the answer when the child has ended. STATUS_DATA: the
+ * frame is nothing that this child should send. */
+static Status take_frame(Agent *agent, Place *place, Bytes *bytes, Error *err) {
+    Message message;
+    Status status = message_decode(bytes->data, bytes->size, &message, err);
+    if (status == STATUS_OK) {
+        MessageKind kind = message.kind;
+        uint64_t work = kind == MESSAGE_PROGRESS ? message.of.progress.work
+                        : kind == MESSAGE_DONE   ? message.of.done.work
+                        : kind == MESSAGE_FAILED ? message.of.failed.work
+                                                 : 0;
+        if (kind == MESSAGE_PROGRESS) place->last_step = message.of.progress.step;
+        message_free(&message);
+        if (work == place->work && kind == MESSAGE_PROGRESS)
+            return channel_send(agent->channel, 0, INBOX_COORDINATOR, *bytes, err);
+        if (work == place->work) {
+            bytes_free(&place->answer);
+            place->answer = *bytes;
+            return STATUS_OK;
+        }
+        status = error_set(err, STATUS_DATA, "a message of kind %d that is no answer to its work", (int)kind);
     }
-    Message progress;
-    Status status = message_decode(bytes->data, bytes->size, &progress, err);
-    if (status != STATUS_OK) {
-        bytes_free(bytes);
-        return status;
+    bytes_free(bytes);
+    return status;
+}
+
+/* Takes what a child has sent; *heard tells whether there was something, so that more may follow. */
+static Status hear_child(Agent *agent, Place *place, bool *heard, Error *err) {
+    MessageKind kind;
+    Bytes bytes;
+    bool any = true;
+    *heard = false;
+    if (place->nonsense[0] != '\0') return STATUS_OK;
+    Status status = stream_pump(&place->stream, heard, err);
+    while (status == STATUS_OK && any) {
+        status = stream_next(&place->stream, &any, &kind, &bytes, err);
+        if (status == STATUS_OK && any) status = take_frame(agent, place, &bytes, err);
     }
-    place->last_step = progress.of.progress.step;
-    message_free(&progress);
-    return channel_send(agent->channel, 0, INBOX_COORDINATOR, *bytes, err);
+    if (status != STATUS_DATA) return status;
+    snprintf(place->nonsense, sizeof place->nonsense, "sent what cannot be understood: %.200s", err->text);
+    bytes_free(&place->answer);
+    stream_close(&place->stream);
+    return kill_child(agent, place, err);
 }
 
 static void describe_exit(const Place *place, char *text, size_t size) {
     char at[64] = "";
     if (place->last_step >= 0) snprintf(at, sizeof at, " after step %lld", (long long)place->last_step);
-    if (place->exit.fork_errno != 0)
+    if (place->nonsense[0] != '\0')
+        snprintf(text, size, "%s", place->nonsense);
+    else if (place->exit.fork_errno != 0)
         snprintf(text, size, "the process could not be started: %s", strerror(place->exit.fork_errno));
     else if (WIFSIGNALED(place->exit.wait_status))
         snprintf(text, size, "killed by signal %d (%s)%s", WTERMSIG(place->exit.wait_status),
@@ -199,12 +236,11 @@ static void describe_exit(const Place *place, char *text, size_t size) {
 }
 
 static Status step_place(Agent *agent, Place *place, bool *moved, Error *err) {
-    MessageKind kind;
-    Bytes bytes;
-    Status status = stream_pump(&place->stream, moved, err);
-    while (status == STATUS_OK && stream_next(&place->stream, &kind, &bytes, err))
-        status = take_frame(agent, place, kind, &bytes, err);
-    if (status != STATUS_OK || !place->exited || !place->stream.ended) return status;
+    bool heard;
+    Status status = hear_child(agent, place, &heard, err);
+    *moved = *moved || heard;
+    if (status != STATUS_OK || heard) return status;
+    if (!place->exited) return place->stream.ended ? kill_child(agent, place, err) : STATUS_OK;
     *moved = true;
     place->busy = false;
     stream_close(&place->stream);
@@ -229,7 +265,6 @@ static Status take_exits(Agent *agent, bool *moved, Error *err) {
             if (agent->places[i].busy && agent->places[i].token == exit.token) {
                 agent->places[i].exited = true;
                 agent->places[i].exit = exit;
-                if (exit.fork_errno != 0) agent->places[i].stream.ended = true; /* nobody holds the other end */
             }
     }
 }

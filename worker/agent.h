@@ -1,8 +1,8 @@
 /* A rank: takes work from the coordinator, has the nursery start a child for each piece, and passes on what the
  * children say.
  *
- * The agent computes nothing itself and decodes little: frames of children go to the coordinator as they are. A child
- * that ends without an answer becomes a MESSAGE_FAILED with the reason. Waiting costs next to nothing: agent_wait
+ * The agent computes nothing itself: frames of children go to the coordinator as they are, but only those that make
+ * sense. A child that ends without an answer or talks nonsense becomes a MESSAGE_FAILED with the reason. Waiting costs next to nothing: agent_wait
  * sleeps on the children's sockets and looks for messages of other ranks with growing pauses. */
 #ifndef WORKER_AGENT_H
 #define WORKER_AGENT_H
@@ -22,7 +22,7 @@ void agent_free(Agent *agent);
 Status agent_step(Agent *agent, bool *moved, Error *err);
 /* Stopped by the coordinator, and no child is left. */
 bool agent_finished(const Agent *agent);
-/* Sleeps until a child has something to say, a signal comes, or pause_ns have passed. */
+/* Sleeps until a child has something to say or pause_ns have passed. */
 void agent_wait(Agent *agent, long pause_ns);
 
 /* Cores of this rank's affinity mask that fall to it when the ranks of a node with the same mask share them: at

@@ -1,6 +1,7 @@
 /* See nursery.h. Rank and nursery talk over a SOCK_SEQPACKET pair: orders one way (a child's socket travels with its
  * order by SCM_RIGHTS), exits the other. The pair is close-on-exec: a daemon that MPI_Init starts must not inherit it,
- * or the nursery would never see the end of its rank. */
+ * or the nursery would never see the end of its rank. The nursery never blocks on its rank: with many places each could
+ * otherwise wait for the other to read. */
 #include "worker/nursery.h"
 
 #include <errno.h>
@@ -30,15 +31,14 @@ struct Nursery {
  */
 
 typedef struct Child {
-    pid_t pid;
-    uint64_t token;
+    pid_t pid; /* 0: ended, but the rank has not been told yet */
+    ChildExit exit;
 } Child;
 
 typedef struct House {
     ChildMain child_main;
     void *context;
     int socket, signals;
-    sigset_t original_mask;
     Child *children;
     int n_children, capacity;
 } House;
@@ -55,45 +55,55 @@ static void die_with(pid_t parent) {
     if (getppid() != parent) _exit(1);
 }
 
-static void tell(House *house, ChildExit exit) {
-    while (send(house->socket, &exit, sizeof exit, MSG_NOSIGNAL) < 0 && errno == EINTR)
-        ;
+/* Tells the rank who has ended, as far as its socket takes it; true when all are told. */
+static bool tell_exits(House *house) {
+    for (int i = 0; i < house->n_children;) {
+        Child *child = &house->children[i];
+        if (child->pid != 0) {
+            i++;
+        } else {
+            ssize_t n = send(house->socket, &child->exit, sizeof child->exit, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+            if (n >= 0 || errno != EINTR) *child = house->children[--house->n_children];
+        }
+    }
+    return true;
 }
 
+static pid_t fork_child(House *house, int fd) {
+    pid_t nursery = getpid(), pid = fork();
+    if (pid != 0) return pid;
+    sigset_t none;
+    setpgid(0, 0);
+    die_with(nursery);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    close(house->socket);
+    close(house->signals);
+    _exit(house->child_main(house->context, fd));
+}
+
+/* fd < 0: the socket was lost on its way, for want of descriptors. */
 static void spawn(House *house, uint64_t token, int fd) {
     if (house->n_children == house->capacity) {
         int capacity = house->capacity * 2 + 16;
         Child *more = realloc(house->children, (size_t)capacity * sizeof *more);
-        if (more == NULL) {
-            tell(house, (ChildExit){.token = token, .fork_errno = ENOMEM});
-            close(fd);
-            return;
-        }
+        if (more == NULL) _exit(1); /* the rank sees its nursery die */
         house->children = more;
         house->capacity = capacity;
     }
-    pid_t nursery = getpid(), pid = fork();
-    if (pid == 0) {
-        setpgid(0, 0);
-        die_with(nursery);
-        default_signals();
-        sigprocmask(SIG_SETMASK, &house->original_mask, NULL);
-        close(house->socket);
-        close(house->signals);
-        _exit(house->child_main(house->context, fd));
-    }
-    if (pid > 0)
-        house->children[house->n_children++] = (Child){.pid = pid, .token = token};
-    else
-        tell(house, (ChildExit){.token = token, .fork_errno = errno});
-    close(fd);
+    Child child = {.exit = {.token = token, .fork_errno = fd < 0 ? EMFILE : 0}};
+    if (fd >= 0 && (child.pid = fork_child(house, fd)) < 0) child = (Child){.exit = {token, 0, errno}};
+    house->children[house->n_children++] = child;
+    if (fd >= 0) close(fd);
 }
 
 static void obey(House *house, const Order *order, int fd) {
-    if (order->kind == ORDER_SPAWN && fd >= 0) spawn(house, order->token, fd);
+    if (order->kind == ORDER_SPAWN) spawn(house, order->token, fd);
     if (order->kind == ORDER_KILL)
         for (int i = 0; i < house->n_children; i++)
-            if (house->children[i].token == order->token) kill(house->children[i].pid, SIGKILL);
+            if (house->children[i].exit.token == order->token && house->children[i].pid != 0)
+                kill(house->children[i].pid, SIGKILL);
 }
 
 /* False when the rank has closed its end. */
@@ -122,27 +132,33 @@ static void bury(House *house) {
     while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0)
         for (int i = 0; i < house->n_children; i++)
             if (house->children[i].pid == pid) {
-                tell(house, (ChildExit){.token = house->children[i].token, .wait_status = wait_status});
-                house->children[i] = house->children[--house->n_children];
-                break;
+                house->children[i].pid = 0;
+                house->children[i].exit.wait_status = wait_status;
             }
 }
 
 static _Noreturn void nursery_main(House *house) {
-    struct pollfd waiting[2] = {{.fd = house->socket, .events = POLLIN}, {.fd = house->signals, .events = POLLIN}};
-    bool open = house->signals >= 0;
+    bool open = house->signals >= 0, all_told = true;
     while (open) {
-        if (poll(waiting, 2, -1) < 0 && errno != EINTR) break;
+        struct pollfd waiting[2] = {{.fd = house->socket, .events = (short)(POLLIN | (all_told ? 0 : POLLOUT))},
+                                    {.fd = house->signals, .events = POLLIN}};
+        if (poll(waiting, 2, -1) < 0) {
+            if (errno == EINTR) continue;
+            break;
+        }
         if (waiting[1].revents != 0) {
             struct signalfd_siginfo ignored;
             while (read(house->signals, &ignored, sizeof ignored) > 0)
                 ;
         }
         bury(house);
-        if (waiting[0].revents != 0) open = take_order(house);
+        if ((waiting[0].revents & ~POLLOUT) != 0) open = take_order(house);
+        all_told = tell_exits(house);
     }
     for (int i = 0; i < house->n_children; i++)
-        kill(house->children[i].pid, SIGKILL);
+        if (house->children[i].pid != 0) kill(house->children[i].pid, SIGKILL);
+    while (waitpid(-1, NULL, 0) > 0)
+        ;
     _exit(0);
 }
 
@@ -151,7 +167,7 @@ static _Noreturn void nursery_main(House *house) {
 
 Status nursery_start(ChildMain child_main, void *context, Nursery **out, Error *err) {
     int ends[2];
-    sigset_t child_signal, original;
+    sigset_t child_signal;
     Nursery *nursery = calloc(1, sizeof *nursery);
     if (nursery == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
@@ -174,12 +190,11 @@ Status nursery_start(ChildMain child_main, void *context, Nursery **out, Error *
         die_with(rank);
         prctl(PR_SET_NAME, "palinode:nurse");
         default_signals();
-        sigprocmask(SIG_BLOCK, &child_signal, &original);
+        sigprocmask(SIG_SETMASK, &child_signal, NULL);
         House house = {.child_main = child_main,
                        .context = context,
                        .socket = ends[1],
-                       .signals = signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK),
-                       .original_mask = original};
+                       .signals = signalfd(-1, &child_signal, SFD_CLOEXEC | SFD_NONBLOCK)};
         nursery_main(&house);
     }
     close(ends[1]);
@@ -239,6 +254,7 @@ int nursery_fd(const Nursery *nursery) {
 void nursery_stop(Nursery *nursery) {
     if (nursery == NULL) return;
     close(nursery->socket);
+    kill(nursery->pid, SIGCONT); /* should somebody have stopped it, it could not end */
     while (waitpid(nursery->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     free(nursery);

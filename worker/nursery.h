@@ -33,7 +33,7 @@ Status nursery_kill(Nursery *nursery, uint64_t token, Error *err);
 Status nursery_exited(Nursery *nursery, bool *any, ChildExit *out, Error *err);
 /* Readable when an exit is waiting. */
 int nursery_fd(const Nursery *nursery);
-/* Kills all children, ends the nursery, waits for it. Accepts NULL. */
+/* Kills all children, ends the nursery, waits for all of them. Accepts NULL. */
 void nursery_stop(Nursery *nursery);
 
 #endif

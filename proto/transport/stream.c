@@ -4,12 +4,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { FRAME_HEAD_BYTES = 12, READ_BYTES = 1 << 16 };
+enum { FRAME_HEAD_BYTES = 12, READ_BYTES = 1 << 16, READS_A_PUMP = 64 };
 
 static void put_head(uint8_t head[FRAME_HEAD_BYTES], MessageKind kind, size_t size) {
     uint64_t length = size;
@@ -18,13 +19,16 @@ static void put_head(uint8_t head[FRAME_HEAD_BYTES], MessageKind kind, size_t si
     memcpy(head + sizeof length, &number, sizeof number);
 }
 
-static void get_head(const uint8_t head[FRAME_HEAD_BYTES], MessageKind *kind, size_t *size) {
+static Status get_head(const uint8_t head[FRAME_HEAD_BYTES], MessageKind *kind, size_t *size, Error *err) {
     uint64_t length;
     uint32_t number;
     memcpy(&length, head, sizeof length);
     memcpy(&number, head + sizeof length, sizeof number);
+    if (length > INT_MAX || number < MESSAGE_HELLO || number > MESSAGE_STOP)
+        return error_set(err, STATUS_DATA, "no message has kind %u and %llu bytes", number, (unsigned long long)length);
     *kind = (MessageKind)number;
     *size = (size_t)length;
+    return STATUS_OK;
 }
 
 static Status write_whole(int fd, const uint8_t *data, size_t size, Error *err) {
@@ -68,8 +72,8 @@ Status stream_read(int fd, MessageKind *kind, Bytes *bytes, bool *ended, Error *
     uint8_t head[FRAME_HEAD_BYTES];
     *bytes = (Bytes){0};
     Status status = read_whole(fd, head, sizeof head, ended, err);
+    if (status == STATUS_OK && !*ended) status = get_head(head, kind, &bytes->size, err);
     if (status != STATUS_OK || *ended) return status;
-    get_head(head, kind, &bytes->size);
     bytes->data = malloc(bytes->size > 0 ? bytes->size : 1);
     if (bytes->data == NULL)
         return error_set(err, STATUS_NO_MEMORY, "cannot allocate %zu bytes for a message", bytes->size);
@@ -144,7 +148,7 @@ static Status make_room(Stream *stream, Error *err) {
 
 Status stream_pump(Stream *stream, bool *moved, Error *err) {
     pump_out(stream, moved);
-    while (!stream->ended) {
+    for (int i = 0; i < READS_A_PUMP && !stream->ended; i++) {
         Status status = make_room(stream, err);
         if (status != STATUS_OK) return status;
         ssize_t n = recv(stream->fd, stream->in + stream->in_end, stream->in_capacity - stream->in_end, 0);
@@ -159,17 +163,17 @@ Status stream_pump(Stream *stream, bool *moved, Error *err) {
     return STATUS_OK;
 }
 
-bool stream_next(Stream *stream, MessageKind *kind, Bytes *bytes, Error *err) {
-    size_t waiting = stream->in_end - stream->in_start, size;
-    if (waiting < FRAME_HEAD_BYTES) return false;
-    get_head(stream->in + stream->in_start, kind, &size);
-    if (waiting - FRAME_HEAD_BYTES < size) return false;
+Status stream_next(Stream *stream, bool *any, MessageKind *kind, Bytes *bytes, Error *err) {
+    size_t waiting = stream->in_end - stream->in_start, size = 0;
+    *any = false;
+    if (waiting < FRAME_HEAD_BYTES) return STATUS_OK;
+    Status status = get_head(stream->in + stream->in_start, kind, &size, err);
+    if (status != STATUS_OK || waiting - FRAME_HEAD_BYTES < size) return status;
     *bytes = (Bytes){.data = malloc(size > 0 ? size : 1), .size = size};
-    if (bytes->data == NULL) {
-        error_set(err, STATUS_NO_MEMORY, "cannot allocate %zu bytes for a child's message", size);
-        return false;
-    }
+    if (bytes->data == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "cannot allocate %zu bytes for a child's message", size);
     memcpy(bytes->data, stream->in + stream->in_start + FRAME_HEAD_BYTES, size);
     stream->in_start += FRAME_HEAD_BYTES + size;
-    return true;
+    *any = true;
+    return STATUS_OK;
 }

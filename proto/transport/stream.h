@@ -27,9 +27,10 @@ Status stream_open(Stream *stream, int fd, Error *err);
 void stream_close(Stream *stream);
 /* Queues one frame; there may be only one under way. */
 Status stream_queue(Stream *stream, MessageKind kind, const Bytes *bytes, Error *err);
-/* Sends and receives what it can without waiting; *moved is set when it did either. */
+/* Sends and receives what it can without waiting, up to a few MiB a call, so that no sender keeps the caller here;
+ * *moved is set when it did either. */
 Status stream_pump(Stream *stream, bool *moved, Error *err);
-/* Takes the next whole frame: false when there is none yet. */
-bool stream_next(Stream *stream, MessageKind *kind, Bytes *bytes, Error *err);
+/* Takes the next whole frame: *any is false when there is none yet. STATUS_DATA: what came is no frame. */
+Status stream_next(Stream *stream, bool *any, MessageKind *kind, Bytes *bytes, Error *err);
 
 #endif

@@ -130,20 +130,8 @@ static void no_child_outlives_the_nursery(void **state) {
     bytes_free(&bytes);
     assert_int_equal(kill(child, 0), 0);
     nursery_stop(nursery);
-    int alive = 0;
-    for (int i = 0; i < 200 && (alive = kill(child, 0)) == 0; i++) {
-        char path[64], state_letter = 'Z';
-        snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
-        FILE *file = fopen(path, "r"); /* a zombie that nobody has reaped is dead enough */
-        if (file == NULL || fscanf(file, "%*d %*s %c", &state_letter) != 1) state_letter = 'Z';
-        if (file != NULL) fclose(file);
-        if (state_letter == 'Z') {
-            alive = -1;
-            break;
-        }
-        usleep(10000);
-    }
-    assert_int_equal(alive, -1);
+    assert_int_equal(kill(child, 0), -1);
+    assert_int_equal(errno, ESRCH);
     close(fd);
 }
 
@@ -165,7 +153,7 @@ static void frames_of_any_size_pass_a_stream_that_never_blocks(void **state) {
         for (int turn = 0; turn < 20000 && !got; turn++) {
             moved = false;
             assert_int_equal(stream_pump(&stream, &moved, &err), STATUS_OK);
-            got = stream_next(&stream, &kind, &back, &err);
+            assert_int_equal(stream_next(&stream, &got, &kind, &back, &err), STATUS_OK);
             if (!moved) usleep(100);
         }
         assert_true(got);
@@ -180,12 +168,89 @@ static void frames_of_any_size_pass_a_stream_that_never_blocks(void **state) {
     nursery_stop(nursery);
 }
 
+static void what_is_no_frame_is_refused_before_it_is_waited_for(void **state) {
+    int ends[2];
+    Stream stream;
+    Error err;
+    MessageKind kind;
+    Bytes bytes;
+    bool moved = false, any, ended;
+    uint8_t nonsense[64];
+    memset(nonsense, 0xff, sizeof nonsense);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    assert_int_equal(stream_open(&stream, ends[0], &err), STATUS_OK);
+    assert_int_equal(write(ends[1], nonsense, sizeof nonsense), sizeof nonsense);
+    assert_int_equal(stream_pump(&stream, &moved, &err), STATUS_OK);
+    assert_true(moved);
+    assert_int_equal(stream_next(&stream, &any, &kind, &bytes, &err), STATUS_DATA);
+    assert_false(any);
+    assert_int_equal(write(ends[0], nonsense, sizeof nonsense), sizeof nonsense);
+    assert_int_equal(stream_read(ends[1], &kind, &bytes, &ended, &err), STATUS_DATA);
+    stream_close(&stream);
+    close(ends[1]);
+}
+
+/* More children than a socket holds reports: the nursery must go on taking orders. */
+static void many_deaths_that_nobody_asks_for_do_not_block_the_nursery(void **state) {
+    enum { CHILDREN = 600 };
+    Nursery *nursery = open_nursery();
+    int fd;
+    bool seen[CHILDREN] = {false};
+    for (int i = 0; i < CHILDREN; i++)
+        close(spawn(nursery, (uint64_t)i)); /* finds its socket closed and exits */
+    fd = spawn(nursery, CHILDREN);
+    order(fd, "e");
+    MessageKind kind;
+    Bytes bytes;
+    bool ended;
+    assert_int_equal(stream_read(fd, &kind, &bytes, &ended, NULL), STATUS_OK);
+    bytes_free(&bytes);
+    for (int i = 0; i <= CHILDREN; i++) {
+        ChildExit exit = wait_for_exit(nursery);
+        if (exit.token == CHILDREN) continue;
+        assert_in_range(exit.token, 0, CHILDREN - 1);
+        assert_false(seen[exit.token]);
+        seen[exit.token] = true;
+    }
+    close(fd);
+    nursery_stop(nursery);
+}
+
+/* A stopped nursery could neither obey nor end, and its rank would wait for it. */
+static void a_nursery_that_somebody_stopped_still_ends(void **state) {
+    Nursery *nursery = open_nursery();
+    int fd = spawn(nursery, 1);
+    order(fd, "p");
+    MessageKind kind;
+    Bytes bytes;
+    bool ended;
+    pid_t child;
+    char path[64], line[256];
+    int parent = 0;
+    assert_int_equal(stream_read(fd, &kind, &bytes, &ended, NULL), STATUS_OK);
+    memcpy(&child, bytes.data, sizeof child);
+    bytes_free(&bytes);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)child);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof line, file));
+    fclose(file);
+    assert_int_equal(sscanf(strrchr(line, ')'), ") %*c %d", &parent), 1);
+    assert_int_equal(kill(parent, SIGSTOP), 0);
+    nursery_stop(nursery);
+    assert_int_equal(kill(child, 0), -1); /* and it has waited for its children */
+    close(fd);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_childs_frames_and_exit_code_come_back),
         cmocka_unit_test(a_crash_and_a_kill_are_reported_and_harm_nobody_else),
         cmocka_unit_test(no_child_outlives_the_nursery),
         cmocka_unit_test(frames_of_any_size_pass_a_stream_that_never_blocks),
+        cmocka_unit_test(what_is_no_frame_is_refused_before_it_is_waited_for),
+        cmocka_unit_test(many_deaths_that_nobody_asks_for_do_not_block_the_nursery),
+        cmocka_unit_test(a_nursery_that_somebody_stopped_still_ends),
     };
     return run_tests(tests, argc, argv);
 }
