@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ typedef struct RunOptions {
     const char *dir, *kernels, *models, *rerun;
     TextList overrides;
     int64_t workers, retries, max_failures, limit;
-    double models_limit_gib, time_limit_s;
+    double models_limit_gib;
     bool quiet, json;
 } RunOptions;
 
@@ -63,14 +64,16 @@ typedef struct Run {
     Channel *channel;
     Nursery *nursery;
     Agent *agent;
-    int signals; /* signalfd */
+    int signals;          /* signalfd */
+    double told_to_end_s; /* when the first signal came; 0: none */
     /* rank 0 only */
     Job *job;
     Roster roster;
     Journal *journal;
     Schedule *schedule;
     Dispatch *dispatch;
-    char dir[4096];
+    char dir[PATH_MAX - 64]; /* room for names of files in it */
+    char segment[24];
     int64_t started_unix_ms;
     double last_status_s, last_live_s;
     ProgressPace pace;
@@ -86,24 +89,36 @@ static void notice(void *context, const char *text) {
     terminal_say(&((Run *)context)->terminal, text);
 }
 
+/* What the caller has ignored (nohup: SIGHUP; a shell's background job: SIGINT) stays ignored. */
 static Status block_signals(Run *run, Error *err) {
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
     sigset_t drain;
     sigemptyset(&drain);
-    sigaddset(&drain, SIGINT);
-    sigaddset(&drain, SIGTERM);
-    sigaddset(&drain, SIGHUP);
-    sigaddset(&drain, SIGUSR1);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        struct sigaction before;
+        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaddset(&drain, numbers[i]);
+    }
     run->signals = -1;
     if (sigprocmask(SIG_BLOCK, &drain, NULL) == 0) run->signals = signalfd(-1, &drain, SFD_CLOEXEC | SFD_NONBLOCK);
     if (run->signals < 0) return error_set(err, STATUS_IO, "cannot watch signals: %s", strerror(errno));
     return STATUS_OK;
 }
 
-/* Rank 0 decides for all what a signal means; on other ranks it is taken and left to rank 0, which got it as well. */
-static Status take_signals(Run *run, bool *moved, Error *err) {
+/* Rank 0 decides for all what a signal means; other ranks tell it. A second ^C, not one signal delivered twice, ends
+ * this rank at once. */
+static Status take_signals(Run *run, double now_s, bool *moved, Error *err) {
     struct signalfd_siginfo info;
     while (read(run->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         *moved = true;
+        bool first = run->told_to_end_s == 0;
+        if (!first && info.ssi_signo == SIGINT && now_s - run->told_to_end_s > 0.3)
+            return error_set(err, STATUS_INCOMPLETE, "interrupted twice: ended at once");
+        if (first) run->told_to_end_s = now_s;
+        if (first && run->dispatch == NULL) {
+            Message stop = {.kind = MESSAGE_STOP};
+            Status status = channel_send_message(run->channel, 0, INBOX_COORDINATOR, &stop, err);
+            if (status != STATUS_OK) return status;
+        }
         if (run->dispatch == NULL || dispatch_stopping(run->dispatch)) continue;
         char text[128];
         snprintf(text, sizeof text, "%s: stopping; the same command goes on from here", strsignal((int)info.ssi_signo));
@@ -118,7 +133,7 @@ static Status take_signals(Run *run, bool *moved, Error *err) {
  */
 
 static Status make_dir(const char *path, Error *err) {
-    char part[4096];
+    char part[PATH_MAX];
     snprintf(part, sizeof part, "%s", path);
     for (char *at = part + 1;; at++) {
         if (*at != '/' && *at != '\0') continue;
@@ -132,7 +147,7 @@ static Status make_dir(const char *path, Error *err) {
 }
 
 static Status write_job_files(const Run *run, Error *err) {
-    char path[sizeof run->dir + 32];
+    char path[PATH_MAX];
     char *resolved = job_resolved(run->job);
     if (resolved == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
     snprintf(path, sizeof path, "%s/job.yaml", run->dir);
@@ -199,6 +214,7 @@ static Status open_journal(Run *run, Error *err) {
                                        &run->journal, warning, sizeof warning, err)
                         : error_set(err, STATUS_NO_MEMORY, "out of memory");
     if (warning[0] != '\0') terminal_say(&run->terminal, warning);
+    if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
     free(command);
     free(ranks);
     return status;
@@ -252,11 +268,16 @@ static Status start_coordinator(Run *run, Error *err) {
 /* --- the loop --------------------------------------------------------------------------------------------------------
  */
 
-static Status show(Run *run, double now_s, bool last, Error *err) {
+/* The status file as of now; exit_code -1: the run goes on. */
+static Status write_status(const Run *run, const RunView *view, int exit_code, Error *err) {
+    return status_file_write(run->dir, run->segment, view, run->started_unix_ms, exit_code, err);
+}
+
+static Status show(Run *run, double now_s, Error *err) {
     static const double LIVE_PERIOD_S = 0.2, STATUS_PERIOD_S = 2;
     RunView view;
     char text[512];
-    if (!last && now_s - run->last_live_s < LIVE_PERIOD_S) return STATUS_OK;
+    if (now_s - run->last_live_s < LIVE_PERIOD_S) return STATUS_OK;
     run->last_live_s = now_s;
     dispatch_view(run->dispatch, now_s, &view);
     if (run->terminal.live) {
@@ -266,10 +287,9 @@ static Status show(Run *run, double now_s, bool last, Error *err) {
         progress_plain(&view, text, sizeof text);
         terminal_say(&run->terminal, text);
     }
-    if (!last && now_s - run->last_status_s < STATUS_PERIOD_S) return STATUS_OK;
+    if (now_s - run->last_status_s < STATUS_PERIOD_S) return STATUS_OK;
     run->last_status_s = now_s;
-    return status_file_write(run->dir, journal_segment(run->journal), &view, run->started_unix_ms,
-                             last ? (int)dispatch_result(run->dispatch) : -1, err);
+    return write_status(run, &view, -1, err);
 }
 
 /* Until the coordinator has said stop and no child is left. A rank that has nothing to do sleeps, at first for
@@ -281,12 +301,14 @@ static Status loop(Run *run, Error *err) {
     while (status == STATUS_OK && !agent_finished(run->agent)) {
         bool moved = false;
         double now_s = monotonic_s();
-        status = take_signals(run, &moved, err);
+        status = take_signals(run, now_s, &moved, err);
         if (status == STATUS_OK && run->dispatch != NULL) status = dispatch_step(run->dispatch, now_s, &moved, err);
         if (status == STATUS_OK) status = agent_step(run->agent, &moved, err);
-        if (status == STATUS_OK && run->dispatch != NULL) status = show(run, now_s, false, err);
+        if (status == STATUS_OK && run->dispatch != NULL) status = show(run, now_s, err);
         if (status == STATUS_OK && !moved) agent_wait(run->agent, pause_ns);
-        pause_ns = moved ? SHORTEST_NS : pause_ns * 2 < LONGEST_NS ? pause_ns * 2 : LONGEST_NS;
+        pause_ns = moved || channel_sending(run->channel) ? SHORTEST_NS
+                   : pause_ns * 2 < LONGEST_NS            ? pause_ns * 2
+                                                          : LONGEST_NS;
     }
     return status;
 }
@@ -295,17 +317,17 @@ static Status loop(Run *run, Error *err) {
 static Status finish(Run *run, Error *err) {
     bool moved;
     Record end = {.kind = RECORD_END};
-    Status status = dispatch_step(run->dispatch, monotonic_s(), &moved, err);
-    dispatch_end_record(run->dispatch, &end.of.end);
-    if (status == STATUS_OK) status = show(run, monotonic_s(), true, err);
-    Status closed = journal_close(run->journal, status == STATUS_OK ? &end : NULL, err);
-    run->journal = NULL;
-    terminal_clear(&run->terminal);
-    if (status == STATUS_OK) status = closed;
-    if (status != STATUS_OK) return status;
     RunView view;
     char text[sizeof run->dir + 256], so_far[DURATION_BYTES];
+    Status status = dispatch_step(run->dispatch, monotonic_s(), &moved, err);
+    if (status != STATUS_OK) return status;
+    dispatch_end_record(run->dispatch, &end.of.end);
+    status = journal_close(run->journal, &end, err);
+    run->journal = NULL;
     dispatch_view(run->dispatch, monotonic_s(), &view);
+    if (status == STATUS_OK) status = write_status(run, &view, (int)dispatch_result(run->dispatch), err);
+    terminal_clear(&run->terminal);
+    if (status != STATUS_OK) return status;
     snprintf(text, sizeof text,
              "%s after %s: %llu of %llu trainings done, %llu diverged, %llu failed; palinode analyze %s shows them",
              view.stop_reason, progress_duration(view.elapsed_s, so_far, sizeof so_far),
@@ -317,12 +339,20 @@ static Status finish(Run *run, Error *err) {
                "\"failed\": %llu, \"trained\": %llu, \"elapsed_s\": %.3f}\n",
                (int)dispatch_result(run->dispatch), view.stop_reason, (unsigned long long)view.trainings,
                (unsigned long long)view.trainings_done, (unsigned long long)view.trainings_diverged,
-               (unsigned long long)view.trainings_failed, (unsigned long long)view.work_done, view.elapsed_s);
+               (unsigned long long)view.trainings_failed, (unsigned long long)view.trained, view.elapsed_s);
     return STATUS_OK;
 }
 
 /* --- start and end ---------------------------------------------------------------------------------------------------
  */
+
+static Status choose_dir(Run *run, Error *err) {
+    const char *given = run->options.dir;
+    int length = snprintf(run->dir, sizeof run->dir, "%s%s", given != NULL ? "" : "results/",
+                          given != NULL ? given : job_name(run->job));
+    if (length > 0 && length < (int)sizeof run->dir) return STATUS_OK;
+    return error_set(err, STATUS_USAGE, "-o: a folder's path of 1 to %zu bytes is expected", sizeof run->dir - 1);
+}
 
 /* Rank 0 reads the job and tells all ranks how to start; every rank gets the same Setup. */
 static Status agree(Run *run, const char *path, Setup *setup, Error *err) {
@@ -331,9 +361,7 @@ static Status agree(Run *run, const char *path, Setup *setup, Error *err) {
         const Kernels *unused;
         setup->status = job_read(path, run->options.overrides.items, run->options.overrides.count, &run->job, err);
         if (setup->status == STATUS_OK) setup->status = kernels_select(run->options.kernels, &unused, err);
-        if (setup->status == STATUS_OK)
-            snprintf(run->dir, sizeof run->dir, "%s%s", run->options.dir != NULL ? "" : "results/",
-                     run->options.dir != NULL ? run->options.dir : job_name(run->job));
+        if (setup->status == STATUS_OK) setup->status = choose_dir(run, err);
         snprintf(setup->kernels, sizeof setup->kernels, "%s", run->options.kernels);
     }
     Error broadcast_error;
@@ -346,12 +374,11 @@ static Status choose_workers(Run *run, const Setup *setup, int *workers, Error *
     int cores, sharing;
     Status status = agent_default_workers(run->channel, workers, &cores, &sharing, err);
     if (status != STATUS_OK || setup->workers == 0) return status;
-    if (setup->workers * sharing > cores) {
+    if (channel_rank(run->channel) == 0 && setup->workers * sharing > cores) { /* said once, not by every rank */
         char text[160];
         snprintf(text, sizeof text,
-                 "rank %d: %d workers on each of %d rank%s share %d core%s: more than the cores can run at once",
-                 channel_rank(run->channel), setup->workers, sharing, sharing == 1 ? "" : "s", cores,
-                 cores == 1 ? "" : "s");
+                 "%d workers on each of %d rank%s share %d core%s: more than the cores can run at once", setup->workers,
+                 sharing, sharing == 1 ? "" : "s", cores, cores == 1 ? "" : "s");
         terminal_say(&run->terminal, text);
     }
     *workers = setup->workers;
@@ -364,6 +391,9 @@ static Status run_all(Run *run, const char *path, Status *result, Error *err) {
     Status status = nursery_start(trial_main, NULL, &run->nursery, err);
     if (status == STATUS_OK) status = block_signals(run, err);
     if (status == STATUS_OK) status = channel_open(&run->channel, err);
+    signal(
+        SIGPIPE,
+        SIG_IGN); /* a reader of messages that went away (| head) is no reason to end; MPI's own helpers keep theirs */
     if (status == STATUS_OK) status = agree(run, path, &setup, err);
     if (status != STATUS_OK) return status;
     *result = channel_rank(run->channel) == 0 ? setup.status : STATUS_OK;
@@ -379,6 +409,21 @@ static Status run_all(Run *run, const char *path, Status *result, Error *err) {
     if (status == STATUS_OK && run->dispatch != NULL) status = finish(run, err);
     if (status == STATUS_OK && run->dispatch != NULL) *result = dispatch_result(run->dispatch);
     return status;
+}
+
+/* This rank cannot go on: mpirun then ends the others. */
+static _Noreturn void fail(Run *run, Status status, const Error *err) {
+    RunView view;
+    terminal_clear(&run->terminal);
+    nursery_stop(run->nursery);
+    journal_close(run->journal, NULL, NULL);
+    if (run->dispatch != NULL) {
+        dispatch_view(run->dispatch, monotonic_s(), &view);
+        view.stop_reason = "error";
+        write_status(run, &view, (int)status, NULL); /* as far as the disk lets it */
+    }
+    report_error(status, err);
+    _exit((int)status);
 }
 
 int command_run(int argc, char **argv) {
@@ -493,13 +538,7 @@ int command_run(int argc, char **argv) {
     Error err = {{0}};
     Status result = STATUS_OK;
     Status status = run_all(&run, operands[0], &result, &err);
-    if (status != STATUS_OK) { /* this rank cannot go on: mpirun then ends the others */
-        terminal_clear(&run.terminal);
-        journal_close(run.journal, NULL, NULL);
-        nursery_stop(run.nursery);
-        report_error(status, &err);
-        _exit((int)status);
-    }
+    if (status != STATUS_OK) fail(&run, status, &err);
     dispatch_free(run.dispatch);
     schedule_free(run.schedule);
     agent_free(run.agent);
@@ -508,7 +547,8 @@ int command_run(int argc, char **argv) {
     job_free(run.job);
     if (run.signals >= 0) close(run.signals);
     status = channel_close(run.channel, &err);
-    if (status != STATUS_OK && result == STATUS_OK) result = report_error(status, &err);
+    if (status != STATUS_OK) report_error(status, &err);
+    if (result == STATUS_OK) result = status;
     free((void *)options->overrides.items);
     free((void *)operands);
     return (int)result;

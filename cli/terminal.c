@@ -20,7 +20,7 @@ Terminal terminal_open(bool quiet) {
     if (terminal.columns == 0 && getenv("OMPI_COMM_WORLD_SIZE") != NULL) {
         char path[64];
         snprintf(path, sizeof path, "/proc/%d/fd/2", (int)getppid());
-        int fd = open(path, O_WRONLY | O_NOCTTY | O_CLOEXEC);
+        int fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
         if (fd >= 0) {
             terminal.columns = columns_of(fd);
             close(fd);

@@ -38,8 +38,9 @@ struct Dispatch {
     int n_running, capacity;
     bool dirty, stopping, dropped_model_said;
     double now_s, started_s, last_sync_s;
-    uint64_t done[4], failed; /* pieces by WorkKind; failed for good */
-    uint64_t trainings_done, trainings_diverged, trainings_failed, cells, baselines;
+    uint64_t work_done, work_failed; /* pieces; failed for good */
+    uint64_t in_state[4];            /* trainings of the grid by TrainingState, as the journal has them */
+    EndRecord ended;                 /* what this run has appended, counted */
     double flops_done;
     char first_error[512], stop_reason[64];
 };
@@ -65,7 +66,12 @@ Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedul
                            .options = *options,
                            .notice = notice,
                            .notice_context = context,
-                           .started_s = NAN};
+                           .started_s = NAN,
+                           .last_sync_s = -INFINITY};
+    const ScheduleTotals *totals = schedule_totals(schedule);
+    dispatch->in_state[TRAINING_DONE] = totals->trainings_done;
+    dispatch->in_state[TRAINING_DIVERGED] = totals->trainings_diverged;
+    dispatch->in_state[TRAINING_FAILED] = totals->trainings_failed;
     dispatch->free_places = calloc((size_t)roster->n_ranks, sizeof *dispatch->free_places);
     if (dispatch->free_places == NULL) {
         dispatch_free(dispatch);
@@ -108,37 +114,34 @@ static void take_progress(Dispatch *dispatch, const Progress *progress) {
     if (!isnan(progress->loss)) running->loss = progress->loss;
 }
 
-static void count_record(Dispatch *dispatch, const Record *record) {
+static void count_record(EndRecord *ended, const Record *record) {
     if (record->kind == RECORD_TRAINING) {
-        dispatch->trainings_done += record->of.training.outcome == OUTCOME_DONE;
-        dispatch->trainings_diverged += record->of.training.outcome == OUTCOME_DIVERGED;
-        dispatch->trainings_failed += record->of.training.outcome == OUTCOME_FAILED;
+        ended->trainings_done += record->of.training.outcome == OUTCOME_DONE;
+        ended->trainings_diverged += record->of.training.outcome == OUTCOME_DIVERGED;
+        ended->trainings_failed += record->of.training.outcome == OUTCOME_FAILED;
     }
-    dispatch->cells += record->kind == RECORD_CELL;
-    dispatch->baselines += record->kind == RECORD_BASELINE;
+    ended->cells_done += record->kind == RECORD_CELL;
+    ended->baselines_done += record->kind == RECORD_BASELINE;
 }
 
-static Status append(Dispatch *dispatch, Record *records, int n_records, Error *err) {
+/* Appends the records of one piece of work on a training. A training may leave one state for another (failed before,
+ * done now); it is still one training. */
+static Status append(Dispatch *dispatch, Id training, const Record *records, int n_records, Error *err) {
     bool dropped = false;
-    for (int i = 0; i < n_records; i++) {
-        /* a training whose failure is on record and that is done now, or done before and trained again, is one training
-         */
-        if (records[i].kind == RECORD_TRAINING) {
-            TrainingState before = journal_training(dispatch->journal, records[i].of.training.training_id);
-            dispatch->trainings_failed -= before == TRAINING_FAILED;
-            dispatch->trainings_done -= before == TRAINING_DONE;
-            dispatch->trainings_diverged -= before == TRAINING_DIVERGED;
-        }
-        count_record(dispatch, &records[i]);
-    }
+    TrainingState before = journal_training(dispatch->journal, training);
     Status status = journal_append(dispatch->journal, records, n_records, &dropped, err);
+    if (status != STATUS_OK) return status;
+    dispatch->in_state[before]--;
+    dispatch->in_state[journal_training(dispatch->journal, training)]++;
+    for (int i = 0; i < n_records; i++)
+        count_record(&dispatch->ended, &records[i]);
     if (dropped && !dispatch->dropped_model_said) {
         dispatch->dropped_model_said = true;
         say(dispatch, "the limit for kept models is reached (--models-limit): further models are not kept, and a job "
                       "extended by critics will train them again");
     }
     dispatch->dirty = true;
-    return status;
+    return STATUS_OK;
 }
 
 static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err) {
@@ -146,7 +149,7 @@ static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err
     if (running == NULL) return STATUS_OK;
     Running ended = end_running(dispatch, running);
     schedule_completed(dispatch->schedule, done->work);
-    dispatch->done[ended.kind]++;
+    dispatch->work_done++;
     dispatch->flops_done += ended.flops;
     for (int i = 0; i < done->n_records; i++)
         if (done->records[i].kind == RECORD_TRAINING) {
@@ -156,12 +159,12 @@ static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err
                 say(dispatch, "training %.8s (seed %u) diverged: %s",
                     id_text(training->training_id, (char[ID_TEXT_BYTES]){0}), training->spec.seed, training->reason);
         }
-    return append(dispatch, done->records, done->n_records, err);
+    return append(dispatch, ended.training_id, done->records, done->n_records, err);
 }
 
 /* A piece of work that will not be tried again: a training leaves a record, so that a resumed run knows. */
 static Status record_failure(Dispatch *dispatch, const Running *running, const WorkFailed *failed, Error *err) {
-    dispatch->failed++;
+    dispatch->work_failed++;
     dispatch->flops_done += running->flops;
     if (running->kind != WORK_TRAINING) return STATUS_OK;
     struct timespec now;
@@ -177,7 +180,7 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
                                      .rank = failed->rank,
                                      .host = failed->host,
                                      .ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000}};
-    return append(dispatch, &record, 1, err);
+    return append(dispatch, running->training_id, &record, 1, err);
 }
 
 static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {
@@ -195,7 +198,7 @@ static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {
     if (dispatch->first_error[0] == '\0') memcpy(dispatch->first_error, text, sizeof text);
     Status status = record_failure(dispatch, &ended, failed, err);
     if (status == STATUS_OK && dispatch->options.max_failures >= 0 &&
-        (int64_t)dispatch->failed > dispatch->options.max_failures)
+        (int64_t)dispatch->work_failed > dispatch->options.max_failures)
         status = dispatch_stop(dispatch, "too many failures", err);
     return status;
 }
@@ -213,6 +216,11 @@ static Status take_message(Dispatch *dispatch, int from, const Bytes *bytes, Err
         break;
     case MESSAGE_FAILED:
         status = take_failed(dispatch, &message.of.failed, err);
+        break;
+    case MESSAGE_STOP:
+        if (!dispatch->stopping)
+            say(dispatch, "rank %d was told to end: stopping; the same command goes on from here", from);
+        status = dispatch_stop(dispatch, "interrupted", err);
         break;
     default:
         break; /* hellos came before; orders are not for a coordinator */
@@ -239,14 +247,14 @@ static Status receive_all(Dispatch *dispatch, bool *moved, Error *err) {
  */
 
 /* Gives an evaluation its kept parameters; when they cannot be read, the training is done again. */
-static Status add_parameters(Dispatch *dispatch, WorkItem *item) {
+static Status add_parameters(Dispatch *dispatch, WorkItem *item, Error *err) {
     Record record;
-    Error why;
-    Status status = journal_read_model(dispatch->journal, item->training_id, &record, &why);
+    Status status = journal_read_model(dispatch->journal, item->training_id, &record, err);
     if (status == STATUS_NO_MEMORY) return status;
     if (status != STATUS_OK) {
-        say(dispatch, "a kept model cannot be read, training it again: %s", why.text);
+        say(dispatch, "a kept model cannot be read, training it again: %s", err->text);
         item->kind = WORK_TRAINING;
+        item->keep_model = true;
         return STATUS_OK;
     }
     item->n_parameters = record.of.model.n_parameters;
@@ -281,7 +289,7 @@ static Status give_one(Dispatch *dispatch, int rank, bool *given, Error *err) {
     Status status = schedule_next(dispatch->schedule, given, &item, err);
     if (status != STATUS_OK || !*given) return status;
     if (isnan(dispatch->started_s)) dispatch->started_s = dispatch->now_s;
-    if (item.kind == WORK_EVALUATION) status = add_parameters(dispatch, &item);
+    if (item.kind == WORK_EVALUATION) status = add_parameters(dispatch, &item, err);
     if (status == STATUS_OK) status = note_running(dispatch, rank, &item, err);
     if (status == STATUS_OK) {
         Message message = {.kind = MESSAGE_WORK, .of.work = item};
@@ -346,15 +354,15 @@ bool dispatch_stopping(const Dispatch *dispatch) {
 void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
     const ScheduleTotals *totals = schedule_totals(dispatch->schedule);
     *view = (RunView){.trainings = totals->trainings,
-                      .trainings_done = totals->trainings_done + dispatch->trainings_done,
-                      .trainings_diverged = totals->trainings_diverged + dispatch->trainings_diverged,
-                      .trainings_failed = totals->trainings_failed + dispatch->trainings_failed,
-                      .cells_done = dispatch->cells,
-                      .baselines_done = dispatch->baselines,
+                      .trainings_done = dispatch->in_state[TRAINING_DONE],
+                      .trainings_diverged = dispatch->in_state[TRAINING_DIVERGED],
+                      .trainings_failed = dispatch->in_state[TRAINING_FAILED],
+                      .trained = (uint64_t)(dispatch->ended.trainings_done + dispatch->ended.trainings_diverged),
+                      .cells_done = (uint64_t)dispatch->ended.cells_done,
+                      .baselines_done = (uint64_t)dispatch->ended.baselines_done,
                       .work_total = totals->to_train + totals->to_evaluate + totals->baseline_sets,
-                      .work_done = dispatch->done[WORK_TRAINING] + dispatch->done[WORK_EVALUATION] +
-                                   dispatch->done[WORK_BASELINES],
-                      .work_failed = dispatch->failed,
+                      .work_done = dispatch->work_done,
+                      .work_failed = dispatch->work_failed,
                       .flops_total = totals->flops,
                       .flops_done = dispatch->flops_done,
                       .eta_s = NAN,
@@ -378,18 +386,13 @@ void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
 Status dispatch_result(const Dispatch *dispatch) {
     if (strcmp(dispatch->stop_reason, "too many failures") == 0) return STATUS_TOO_MANY_FAILURES;
     if (strcmp(dispatch->stop_reason, "done") != 0) return STATUS_INCOMPLETE;
-    uint64_t failed = schedule_totals(dispatch->schedule)->trainings_failed + dispatch->trainings_failed;
-    return dispatch->failed > 0 || failed > 0 ? STATUS_FAILED : STATUS_OK;
+    return dispatch->work_failed > 0 || dispatch->in_state[TRAINING_FAILED] > 0 ? STATUS_FAILED : STATUS_OK;
 }
 
 void dispatch_end_record(const Dispatch *dispatch, EndRecord *end) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    *end = (EndRecord){.ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000,
-                       .trainings_done = (int64_t)dispatch->done[WORK_TRAINING],
-                       .trainings_failed = (int64_t)dispatch->trainings_failed,
-                       .trainings_diverged = (int64_t)dispatch->trainings_diverged,
-                       .cells_done = (int64_t)dispatch->cells,
-                       .baselines_done = (int64_t)dispatch->baselines,
-                       .reason = (char *)dispatch->stop_reason};
+    *end = dispatch->ended;
+    end->ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    end->reason = (char *)dispatch->stop_reason;
 }

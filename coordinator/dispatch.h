@@ -37,7 +37,7 @@ enum { RUNNING_SHOWN = 8 };
 /* How far the run is. */
 typedef struct RunView {
     uint64_t trainings, trainings_done, trainings_diverged, trainings_failed; /* of the grid, all runs together */
-    uint64_t cells_done, baselines_done;                                      /* by this run */
+    uint64_t trained, cells_done, baselines_done;                             /* by this run */
     uint64_t work_total, work_done, work_failed;                              /* pieces of work of this run */
     double flops_total, flops_done;                                           /* nominal, of this run */
     double elapsed_s;            /* since the first piece of work was given out; 0 before */

@@ -10,6 +10,7 @@ static Status take_hello(Roster *roster, int from, const Bytes *bytes, int *miss
     Message message;
     Status status = message_decode(bytes->data, bytes->size, &message, err);
     if (status != STATUS_OK) return error_prefix(err, status, "the first message of rank %d", from);
+    if (message.kind == MESSAGE_STOP) return error_set(err, STATUS_INCOMPLETE, "rank %d was told to end", from);
     if (message.kind != MESSAGE_HELLO || roster->ranks[from].host != NULL) {
         message_free(&message);
         return error_set(err, STATUS_DATA, "rank %d did not start with one hello", from);

@@ -22,6 +22,8 @@ typedef struct Walk {
     bool baselines_handled; /* of this grid point */
     uint32_t seed;
     IdTable baseline_sets; /* of this seed, seen so far: seeds vary slowest */
+    uint64_t trainings;    /* found so far */
+    bool limited;          /* stopped by the limit, before something that is missing */
 } Walk;
 
 struct Schedule {
@@ -30,7 +32,7 @@ struct Schedule {
     ScheduleOptions options;
     ScheduleTotals totals;
     Walk walk;
-    uint64_t next_work, trainings_handed_out;
+    uint64_t next_work;
     Piece *out, *again;           /* handed out; failed and waiting for another attempt */
     int n_out, n_again, capacity; /* capacity of both */
 };
@@ -146,8 +148,8 @@ static Status handle_baselines(const Schedule *schedule, Walk *walk, const Train
     return STATUS_OK;
 }
 
-/* Moves walk on to the next piece of work that is missing. */
-static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkItem *item, Error *err) {
+/* Moves walk on to the next piece of work that is missing, whatever the limit. */
+static Status find_next(const Schedule *schedule, Walk *walk, bool *found, WorkItem *item, Error *err) {
     uint64_t points = job_grid_points(schedule->job);
     *found = false;
     while (walk->grid_point < points && !*found) {
@@ -169,8 +171,30 @@ static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkIte
     return STATUS_OK;
 }
 
+/* Moves walk on to the next piece of work that this schedule shall do. */
+static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkItem *item, Error *err) {
+    uint64_t limit = schedule->options.limit;
+    *found = false;
+    if (walk->limited) return STATUS_OK;
+    Status status = find_next(schedule, walk, found, item, err);
+    if (status != STATUS_OK || !*found) return status;
+    if (limit > 0 && walk->trainings == limit) {
+        walk->limited = true;
+        *found = false;
+        work_item_free(item);
+    } else {
+        walk->trainings += item->kind == WORK_TRAINING;
+    }
+    return STATUS_OK;
+}
+
 /* --- counting --------------------------------------------------------------------------------------------------------
  */
+
+/* Whether work is past the limit, where walk_on stops. */
+static bool past_limit(const Schedule *schedule) {
+    return schedule->options.limit > 0 && schedule->totals.to_train == schedule->options.limit;
+}
 
 static void count_work(ScheduleTotals *totals, const WorkItem *item) {
     double flops = cost_work_flops(item);
@@ -200,7 +224,7 @@ static void count_training(Schedule *schedule, WorkItem *item) {
         }
     }
     item->kind = training_needs(schedule, id, item->orders, &item->n_orders);
-    if (item->kind == 0) return;
+    if (item->kind == 0 || past_limit(schedule)) return;
     count_work(totals, item);
     if (item->kind != WORK_TRAINING) return;
     totals->to_retrain += state == TRAINING_DONE;
@@ -221,7 +245,7 @@ static Status count_all(Schedule *schedule, Error *err) {
         if (status == STATUS_OK && unseen) {
             item.kind = WORK_BASELINES;
             item.n_orders = missing_baselines(schedule, &item.spec, item.orders);
-            if (item.n_orders > 0) count_work(&schedule->totals, &item);
+            if (item.n_orders > 0 && !past_limit(schedule)) count_work(&schedule->totals, &item);
         }
         if (status == STATUS_OK) count_training(schedule, &item);
     }
@@ -271,7 +295,7 @@ static Status make_room(Schedule *schedule, Error *err) {
 }
 
 bool schedule_limited(const Schedule *schedule) {
-    return schedule->options.limit > 0 && schedule->trainings_handed_out >= schedule->options.limit;
+    return schedule->walk.limited;
 }
 
 Status schedule_next(Schedule *schedule, bool *found, WorkItem *item, Error *err) {
@@ -286,7 +310,7 @@ Status schedule_next(Schedule *schedule, bool *found, WorkItem *item, Error *err
         schedule->n_again--;
         memmove(schedule->again, schedule->again + 1, (size_t)schedule->n_again * sizeof *schedule->again);
         if (!*found) return STATUS_OK;
-    } else if (!schedule_limited(schedule)) {
+    } else {
         status = walk_on(schedule, &schedule->walk, found, item, err);
         if (status != STATUS_OK || !*found) return status;
         uint64_t behind = item->kind == WORK_BASELINES ? 0 : 1; /* a training's grid point has been passed */
@@ -294,9 +318,6 @@ Status schedule_next(Schedule *schedule, bool *found, WorkItem *item, Error *err
                         .grid_point = schedule->walk.grid_point - behind,
                         .kind = item->kind,
                         .attempt = 1};
-        schedule->trainings_handed_out += item->kind == WORK_TRAINING;
-    } else {
-        return STATUS_OK;
     }
     if (schedule->options.kernels != NULL && (item->kernels = strdup(schedule->options.kernels)) == NULL) {
         work_item_free(item);
@@ -331,6 +352,6 @@ bool schedule_failed(Schedule *schedule, uint64_t work) {
 }
 
 bool schedule_finished(const Schedule *schedule) {
-    bool walked = schedule->walk.grid_point >= job_grid_points(schedule->job) || schedule_limited(schedule);
+    bool walked = schedule->walk.grid_point >= job_grid_points(schedule->job) || schedule->walk.limited;
     return walked && schedule->n_out == 0 && schedule->n_again == 0;
 }

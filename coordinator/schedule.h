@@ -16,12 +16,12 @@ typedef enum Rerun { RERUN_MISSING = 0, RERUN_FAILED = 1, RERUN_ALL = 2 } Rerun;
 typedef struct ScheduleOptions {
     int retries;    /* further attempts after a piece of work failed */
     Rerun rerun;    /* what counts as missing besides what never ran */
-    uint64_t limit; /* hand out at most this many trainings; 0: no limit */
+    uint64_t limit; /* after this many trainings, stop at whatever else is missing; 0: no limit */
     bool keep_models;
     const char *kernels; /* path for the workers, "" for the best */
 } ScheduleOptions;
 
-/* Counts over the whole grid, as found when the schedule was made. */
+/* Counts over the whole grid, as found when the schedule was made; what is to be done stops at the limit. */
 typedef struct ScheduleTotals {
     uint64_t trainings, trainings_done, trainings_diverged, trainings_failed; /* before this run */
     uint64_t to_train, to_evaluate, baseline_sets;                            /* pieces of work of each kind */
@@ -45,7 +45,7 @@ void schedule_completed(Schedule *schedule, uint64_t work);
 bool schedule_failed(Schedule *schedule, uint64_t work);
 /* Nothing is left to hand out and nothing is out. */
 bool schedule_finished(const Schedule *schedule);
-/* The limit, not the end of the grid, stopped handing out. */
+/* The limit, not the end of the grid, stopped handing out: something is still missing. */
 bool schedule_limited(const Schedule *schedule);
 
 void work_item_free(WorkItem *item);

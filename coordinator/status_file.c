@@ -12,6 +12,12 @@ static json_t *real_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
+/* Null for what is no UTF-8. */
+static json_t *text_or_null(const char *text) {
+    json_t *value = json_string(text);
+    return value != NULL ? value : json_null();
+}
+
 static json_t *losses_of(const RunView *view) {
     json_t *losses = json_array();
     for (int i = 0; i < view->n_shown; i++)
@@ -25,10 +31,10 @@ Status status_file_write(const char *dir, const char *segment, const RunView *vi
     char host[256] = "", path[4096];
     clock_gettime(CLOCK_REALTIME, &now);
     gethostname(host, sizeof host - 1);
-    json_t *root = json_pack("{s:s, s:s, s:s, s:o, s:i, s:s, s:I, s:I, s:i, s:i}", "segment", segment, "state",
+    json_t *root = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:I, s:I, s:i, s:i}", "segment", segment, "state",
                              exit_code < 0 ? "running" : "ended", "reason", view->stop_reason, "exit_code",
-                             exit_code < 0 ? json_null() : json_integer(exit_code), "pid", (int)getpid(), "host", host,
-                             "started_unix_ms", (json_int_t)started_unix_ms, "updated_unix_ms",
+                             exit_code < 0 ? json_null() : json_integer(exit_code), "pid", (int)getpid(), "host",
+                             text_or_null(host), "started_unix_ms", (json_int_t)started_unix_ms, "updated_unix_ms",
                              (json_int_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000), "ranks", view->ranks, "workers",
                              view->workers);
     json_t *trainings = json_pack("{s:I, s:I, s:I, s:I, s:i}", "total", (json_int_t)view->trainings, "done",
@@ -37,11 +43,11 @@ Status status_file_write(const char *dir, const char *segment, const RunView *vi
     json_t *work = json_pack("{s:I, s:I, s:I}", "total", (json_int_t)view->work_total, "done",
                              (json_int_t)view->work_done, "failed", (json_int_t)view->work_failed);
     json_t *rest =
-        json_pack("{s:o, s:o, s:I, s:I, s:{s:f, s:f}, s:o, s:o, s:o, s:s}", "trainings", trainings, "work", work,
+        json_pack("{s:o, s:o, s:I, s:I, s:{s:f, s:f}, s:o, s:o, s:o, s:o}", "trainings", trainings, "work", work,
                   "cells_done", (json_int_t)view->cells_done, "baselines_done", (json_int_t)view->baselines_done,
                   "flops", "total", view->flops_total, "done", view->flops_done, "rate_gflops",
                   view->flops_per_s > 0 ? json_real(view->flops_per_s / 1e9) : json_null(), "eta_s",
-                  real_or_null(view->eta_s), "losses", losses_of(view), "first_error", view->first_error);
+                  real_or_null(view->eta_s), "losses", losses_of(view), "first_error", text_or_null(view->first_error));
     char *text = NULL;
     if (root != NULL && rest != NULL && json_object_update(root, rest) == 0)
         text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

@@ -6,6 +6,7 @@
 #include <mpi.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct Outgoing {
     MPI_Request request;
@@ -38,6 +39,8 @@ Status channel_open(Channel **out, Error *err) {
     Channel *channel = calloc(1, sizeof *channel);
     if (channel == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
     int provided, length;
+    /* Without mpirun MPI would start a daemon of its own, for spawning processes that palinode never spawns. */
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     Status status = mpi_status(MPI_Init_thread(NULL, NULL, MPI_THREAD_SINGLE, &provided), "cannot start MPI", err);
     if (status != STATUS_OK) {
         free(channel);
@@ -67,13 +70,12 @@ const char *channel_library(const Channel *channel) {
 }
 
 /* Frees the buffers of sends that have left. */
-static Status collect_outgoing(Channel *channel, bool wait, Error *err) {
+static Status collect_outgoing(Channel *channel, Error *err) {
     int kept = 0, code = MPI_SUCCESS;
     for (int i = 0; i < channel->n_outgoing; i++) {
         Outgoing *outgoing = &channel->outgoing[i];
         int left = 1;
-        int one = wait ? MPI_Wait(&outgoing->request, MPI_STATUS_IGNORE)
-                       : MPI_Test(&outgoing->request, &left, MPI_STATUS_IGNORE);
+        int one = MPI_Test(&outgoing->request, &left, MPI_STATUS_IGNORE);
         if (one != MPI_SUCCESS) code = one;
         if (left)
             bytes_free(&outgoing->bytes);
@@ -82,6 +84,10 @@ static Status collect_outgoing(Channel *channel, bool wait, Error *err) {
     }
     channel->n_outgoing = kept;
     return mpi_status(code, "cannot send a message", err);
+}
+
+bool channel_sending(const Channel *channel) {
+    return channel->n_outgoing > 0;
 }
 
 static Status queue_local(Channel *channel, Inbox inbox, Bytes bytes, Error *err) {
@@ -101,7 +107,7 @@ static Status queue_local(Channel *channel, Inbox inbox, Bytes bytes, Error *err
 
 Status channel_send(Channel *channel, int to, Inbox inbox, Bytes bytes, Error *err) {
     if (to == channel->rank) return queue_local(channel, inbox, bytes, err);
-    Status status = collect_outgoing(channel, false, err);
+    Status status = collect_outgoing(channel, err);
     if (status == STATUS_OK && bytes.size > INT_MAX)
         status = error_set(err, STATUS_DATA, "a message of %zu bytes is larger than MPI carries", bytes.size);
     if (status == STATUS_OK && channel->n_outgoing == channel->outgoing_capacity) {
@@ -148,7 +154,7 @@ Status channel_receive(Channel *channel, Inbox inbox, bool *received, int *from,
         return STATUS_OK;
     }
     if (channel->size == 1) return STATUS_OK;
-    Status status = collect_outgoing(channel, false, err);
+    Status status = collect_outgoing(channel, err);
     if (status != STATUS_OK) return status;
     MPI_Message message;
     MPI_Status where;
@@ -195,20 +201,40 @@ Status channel_gather_node(Channel *channel, const void *mine, size_t size, void
     return status;
 }
 
+/* Meets all ranks when what this one sent has left. It goes on taking messages, else a rank with a large last message
+ * for this one could never come. Counts pauses, not time: a whole job may be suspended here. */
+static Status meet_all(Channel *channel, Error *err) {
+    enum { PAUSE_NS = 1000000, MOST_PAUSES = 30000 };
+    MPI_Request meeting = MPI_REQUEST_NULL;
+    int met = 0, from, code = MPI_SUCCESS;
+    bool entered = false, received;
+    Bytes bytes;
+    Status status = STATUS_OK;
+    for (int i = 0; status == STATUS_OK && !met; i++) {
+        if (i == MOST_PAUSES) return error_set(err, STATUS_IO, "some rank does not come to the end");
+        if (i > 0) nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+        for (Inbox inbox = INBOX_AGENT; inbox < INBOX_COUNT && status == STATUS_OK; inbox++)
+            do {
+                status = channel_receive(channel, inbox, &received, &from, &bytes, err);
+                if (received) bytes_free(&bytes);
+            } while (status == STATUS_OK && received);
+        if (status == STATUS_OK && !entered && !channel_sending(channel)) {
+            code = MPI_Ibarrier(channel->communicator, &meeting);
+            entered = true;
+        }
+        if (code == MPI_SUCCESS && entered) code = MPI_Test(&meeting, &met, MPI_STATUS_IGNORE);
+        if (status == STATUS_OK) status = mpi_status(code, "cannot meet all ranks", err);
+    }
+    return status;
+}
+
 Status channel_close(Channel *channel, Error *err) {
     if (channel == NULL) return STATUS_OK;
-    Status status = collect_outgoing(channel, true, err);
-    for (int inbox = 0; inbox < INBOX_COUNT; inbox++)
-        while (channel->local_first[inbox] != NULL) {
-            Local *local = channel->local_first[inbox];
-            channel->local_first[inbox] = local->next;
-            bytes_free(&local->bytes);
-            free(local);
-        }
-    if (status == STATUS_OK) status = mpi_status(MPI_Barrier(channel->communicator), "cannot meet all ranks", err);
-    MPI_Comm_free(&channel->communicator);
-    MPI_Finalize();
+    Status status = meet_all(channel, err);
+    if (status != STATUS_OK) return status; /* ending MPI would wait for the same rank */
+    int code = MPI_Comm_free(&channel->communicator);
+    if (code == MPI_SUCCESS) code = MPI_Finalize();
     free(channel->outgoing);
     free(channel);
-    return status;
+    return mpi_status(code, "cannot end MPI", err);
 }

@@ -14,7 +14,8 @@ typedef enum Inbox { INBOX_AGENT = 1, INBOX_COORDINATOR = 2, INBOX_COUNT = 3 } I
 
 /* Starts MPI (a process that mpirun did not start is rank 0 of 1) on a communicator of its own. Collective. */
 Status channel_open(Channel **out, Error *err);
-/* Waits for what was sent, meets all ranks, ends MPI. Collective. Accepts NULL. */
+/* Waits for what was sent, meets all ranks, ends MPI. What arrives meanwhile is dropped. Collective. STATUS_IO also
+ * when some rank does not come within half a minute: MPI is then not ended, the process should end. Accepts NULL. */
 Status channel_close(Channel *channel, Error *err);
 
 int channel_rank(const Channel *channel);
@@ -24,6 +25,8 @@ const char *channel_library(const Channel *channel);
 
 /* Takes over bytes (also on failure) and sends them. */
 Status channel_send(Channel *channel, int to, Inbox inbox, Bytes bytes, Error *err);
+/* Something sent has not left yet: it moves on while this rank looks for messages, so it should not sleep long. */
+bool channel_sending(const Channel *channel);
 /* Encodes and sends. */
 Status channel_send_message(Channel *channel, int to, Inbox inbox, const Message *message, Error *err);
 /* The next message waiting in an inbox: *received tells whether there was one; out is freed by bytes_free. */

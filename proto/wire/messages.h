@@ -200,7 +200,7 @@ typedef enum MessageKind {
     MESSAGE_PROGRESS = 3, /* child -> agent -> coordinator */
     MESSAGE_DONE = 4,     /* child -> agent -> coordinator */
     MESSAGE_FAILED = 5,   /* agent -> coordinator */
-    MESSAGE_STOP = 6      /* coordinator -> agent: kill what runs, finish */
+    MESSAGE_STOP = 6      /* coordinator -> agent: kill what runs, finish; a rank -> coordinator: it was told to end */
 } MessageKind;
 
 typedef struct Message {

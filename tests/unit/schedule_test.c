@@ -97,7 +97,23 @@ static void a_limit_stops_after_that_many_trainings(void **state) {
         work_item_free(&item);
     }
     assert_int_equal(trainings, 2);
+    assert_int_equal(schedule_totals(bench.schedule)->to_train, 2); /* what an ETA is made of */
     assert_true(schedule_limited(bench.schedule));
+    assert_true(schedule_finished(bench.schedule));
+    close_bench(&bench);
+}
+
+/* Such a run is done, not incomplete. */
+static void a_limit_that_the_grid_does_not_pass_does_not_limit(void **state) {
+    Bench bench = open_bench(job_text_2x3, "/nonexistent", (ScheduleOptions){.limit = 6});
+    int trainings = 0;
+    for (WorkItem item = next(bench.schedule); item.kind != 0; item = next(bench.schedule)) {
+        trainings += item.kind == WORK_TRAINING;
+        schedule_completed(bench.schedule, item.work);
+        work_item_free(&item);
+    }
+    assert_int_equal(trainings, 6);
+    assert_false(schedule_limited(bench.schedule));
     assert_true(schedule_finished(bench.schedule));
     close_bench(&bench);
 }
@@ -148,6 +164,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(every_training_is_handed_out_once_and_baselines_once_per_seed),
         cmocka_unit_test(failed_work_comes_back_as_often_as_retries_allow),
         cmocka_unit_test(a_limit_stops_after_that_many_trainings),
+        cmocka_unit_test(a_limit_that_the_grid_does_not_pass_does_not_limit),
         cmocka_unit_test(what_failed_or_diverged_is_left_alone_unless_asked_for),
     };
     return run_tests(tests, argc, argv);
