@@ -302,10 +302,10 @@ Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *
     }
     if (export.orphans > 0) {
         size_t used = strlen(warning);
-        snprintf(warning + used, warning_bytes - used, "%ld cells left out: their training is in no record\n",
-                 export.orphans);
+        snprintf(warning + used, warning_bytes - used, "%s%ld cells left out: their training is in no record",
+                 used > 0 ? "\n" : "", export.orphans);
     }
     tdestroy(export.index, free);
-    Status written = rows_finish(export.rows, status == STATUS_OK ? err : NULL);
-    return status != STATUS_OK ? status : written;
+    Status written = rows_finish(export.rows, err); /* it is not about a record file: its message goes first */
+    return written != STATUS_OK ? written : status;
 }

@@ -150,7 +150,7 @@ static Status read_segments(const char *dir, FolderState *state, char *warning, 
         if (!json_is_object(content) || isnan(updated_ms)) {
             size_t used = strlen(warning);
             snprintf(warning + used, warning_bytes - used,
-                     "%s: passed over: expected the JSON object of a run's status\n", path);
+                     "%s%s: passed over: expected the JSON object of a run's status", used > 0 ? "\n" : "", path);
             json_decref(content);
             continue;
         }
@@ -184,7 +184,6 @@ static int judge_exit_code(const FolderState *state) {
 
 Status folder_state_read(const char *dir, FolderState **out, char *warning, size_t warning_bytes, Error *err) {
     warning[0] = '\0';
-    if (access(dir, R_OK | X_OK) != 0) return error_set(err, STATUS_IO, "%s: cannot be read: %s", dir, strerror(errno));
     FolderState *state = calloc(1, sizeof *state);
     if (state == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the state of %s", dir);
     Status status = census_take(dir, &state->census, warning, warning_bytes, err);

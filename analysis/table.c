@@ -376,13 +376,14 @@ Status table_read(const char *const *dirs, int n_dirs, Table **out, char *warnin
     warning[0] = '\0';
     for (int i = 0; i < n_dirs && status == STATUS_OK; i++) {
         size_t used = strlen(warning);
+        int runs = table->n_headers;
+        if (used > 0 && used + 1 < warning_bytes) warning[used++] = '\n';
         status = journal_read(dirs[i], table_add, table, warning + used, warning_bytes - used, err);
+        if (status == STATUS_OK && table->n_headers == runs)
+            status = error_set(err, STATUS_DATA, "%s: no results: expected records-*.tfrecord files of a run", dirs[i]);
     }
     for (int i = 0; i < n_dirs && status == STATUS_OK; i++)
         status = expect_job_of(table, dirs[i], err);
-    if (status == STATUS_OK && table->n_headers == 0)
-        status = error_set(err, STATUS_DATA, "%s%s: no results: expected records-*.tfrecord files of a run", dirs[0],
-                           n_dirs > 1 ? ", .." : "");
     if (status == STATUS_OK) status = table_finish(table, err);
     if (status != STATUS_OK) {
         table_free(table);

@@ -3,6 +3,7 @@
 #include "analysis/report.h"
 #include "analysis/summary_tables.h"
 #include "cli/commands.h"
+#include "cli/json_output.h"
 #include "cli/options.h"
 #include "cli/warning.h"
 
@@ -80,15 +81,6 @@ static Status print_text(const Summary *summary, Error *err) {
     return status;
 }
 
-static Status print_json(const Summary *summary, Error *err) {
-    json_t *json = summary_json(summary);
-    int failed = json == NULL || json_dumpf(json, stdout, JSON_INDENT(2)) != 0;
-    json_decref(json);
-    if (failed) return error_set(err, STATUS_NO_MEMORY, "no memory for the results as JSON");
-    putchar('\n');
-    return STATUS_OK;
-}
-
 static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions *options, Error *err) {
     Table *table = NULL;
     Summary *summary = NULL;
@@ -96,9 +88,9 @@ static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions 
     Status status = table_read(dirs, n_dirs, &table, warning, sizeof warning, err);
     print_warnings(warning);
     if (status == STATUS_OK) status = summary_create(table, (int)options->at, &summary, err);
-    if (status == STATUS_OK) status = options->json ? print_json(summary, err) : print_text(summary, err);
-    if (status == STATUS_OK && fflush(stdout) != 0)
-        status = error_set(err, STATUS_IO, "standard output: %s", strerror(errno));
+    if (status == STATUS_OK)
+        status = options->json ? json_output(summary_json(summary), JSON_INDENT(2), err) : print_text(summary, err);
+    fflush(stdout); /* the table is there before figures take their time */
     if (status == STATUS_OK)
         status = write_files(summary, options->output != NULL ? options->output : dirs[0], options->png, err);
     summary_free(summary);

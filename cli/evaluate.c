@@ -2,12 +2,12 @@
  * for the same seed, the same numbers. */
 #include "cli/commands.h"
 #include "cli/inputs.h"
+#include "cli/json_output.h"
 #include "cli/options.h"
 #include "jobs/job.h"
 #include "proto/wire/codec.h"
 #include "worker/run_work.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,12 +208,7 @@ static Status print_json(const Measured *measured, Error *err) {
     json_object_set_new(root, "prompts", json_integer(measured->settings.evaluation.prompts));
     json_object_set_new(root, "seed", json_integer(measured->settings.training.seed));
     json_object_set_new(root, "task_noise", json_string(task_noise_name(measured->settings.training.task.noise)));
-    char *text = json_dumps(root, JSON_COMPACT);
-    json_decref(root);
-    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the result as JSON");
-    puts(text);
-    free(text);
-    return STATUS_OK;
+    return json_output(root, JSON_COMPACT, err);
 }
 
 /* --- results as tables ------------------------------------------------------------------------------------------ */

@@ -5,8 +5,11 @@
 #include "cli/warning.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { WARNING_BYTES = 4096 };
 
@@ -17,15 +20,29 @@ static ExportTable table_named(const char *name) {
     return (ExportTable)table;
 }
 
-static Status write_to(const char *dir, const char *format, const char *table, const char *path, Error *err) {
-    FILE *out = path != NULL ? fopen(path, "w") : stdout;
-    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+static Status write_to(const char *dir, const char *format, const char *table, FILE *out, Error *err) {
     char warning[WARNING_BYTES] = "";
     Status status = export_table(dir, table_named(table), strcmp(format, "csv") == 0 ? ROWS_CSV : ROWS_JSONL, out,
                                  warning, sizeof warning, err);
     print_warnings(warning);
-    if (path != NULL && fclose(out) != 0 && status == STATUS_OK)
+    return status;
+}
+
+/* Writes a file beside path that takes its place when it is whole; what is no regular file is written as it is. */
+static Status write_file(const char *dir, const char *format, const char *table, const char *path, Error *err) {
+    char temporary[PATH_MAX];
+    struct stat about;
+    bool replace = stat(path, &about) != 0 || S_ISREG(about.st_mode);
+    int length = replace ? snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid())
+                         : snprintf(temporary, sizeof temporary, "%s", path);
+    errno = ENAMETOOLONG;
+    FILE *out = length < (int)sizeof temporary ? fopen(temporary, "w") : NULL;
+    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    Status status = write_to(dir, format, table, out, err);
+    bool written = fclose(out) == 0;
+    if (status == STATUS_OK && (!written || (replace && rename(temporary, path) != 0)))
         status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    if (status != STATUS_OK && replace) unlink(temporary);
     return status;
 }
 
@@ -65,9 +82,13 @@ int command_export(int argc, char **argv) {
     int n_operands, exit_code;
     if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
     Error err = {{0}};
-    Status status = format == NULL
-                        ? error_set(&err, STATUS_USAGE, "--format is missing; usage: palinode export %s", command.usage)
-                        : write_to(operands[0], format, table_name, output, &err);
+    Status status;
+    if (format == NULL)
+        status = error_set(&err, STATUS_USAGE, "--format is missing; usage: palinode export %s", command.usage);
+    else if (output == NULL || strcmp(output, "-") == 0)
+        status = write_to(operands[0], format, table_name, stdout, &err);
+    else
+        status = write_file(operands[0], format, table_name, output, &err);
     free((void *)operands);
     return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
 }

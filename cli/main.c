@@ -3,8 +3,11 @@
 #include "cli/version.h"
 #include "proto/base/status.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -36,7 +39,14 @@ static void print_help(FILE *out) {
                  "On a cluster: mpirun palinode run JOB.yaml -o DIR\n");
 }
 
-int main(int argc, char **argv) {
+/* Streams that the caller closed stay unusable: no file that is opened later shall take their numbers and get what is
+ * printed. */
+static void occupy_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0) open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
+static int dispatch_command(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return STATUS_USAGE;
@@ -53,4 +63,13 @@ int main(int argc, char **argv) {
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
     fprintf(stderr, "palinode: unknown command '%s'; palinode --help lists them\n", argv[1]);
     return STATUS_USAGE;
+}
+
+int main(int argc, char **argv) {
+    occupy_streams();
+    int exit_code = dispatch_command(argc, argv);
+    bool printed = fflush(stdout) == 0 && !ferror(stdout);
+    if (printed || exit_code != STATUS_OK) return exit_code;
+    fprintf(stderr, "palinode: standard output could not be written: what should be there is lost\n");
+    return STATUS_IO;
 }

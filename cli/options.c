@@ -29,8 +29,8 @@ static int edit_distance(const char *a, const char *b) {
 }
 
 static Status unknown_option(const Command *command, const char *name, Error *err) {
-    const char *nearest = NULL;
-    int best = 4;
+    const char *nearest = strncmp("help", name, strlen(name)) == 0 ? "help" : NULL;
+    int best = nearest != NULL ? 1 : 4;
     for (int i = 0; i < command->n_options; i++) {
         const char *known = command->options[i].name;
         /* an abbreviation is refused, but whoever typed it is told the full name */
@@ -70,6 +70,7 @@ static Status parse_duration(const char *text, double *seconds) {
 
 static bool is_choice(const char *choices, const char *text) {
     size_t length = strlen(text);
+    if (strchr(text, '|') != NULL) return false;
     for (const char *at = choices; at != NULL && length > 0; at = strchr(at, '|')) {
         if (*at == '|') at++;
         if (strncmp(at, text, length) == 0 && (at[length] == '|' || at[length] == '\0')) return true;
@@ -94,6 +95,7 @@ static Status store(const Option *option, const char *source, const char *text, 
     case OPTION_TEXT:
         if (option->choices != NULL && !is_choice(option->choices, text))
             return error_set(err, STATUS_USAGE, "%s: expected %s, not '%s'", source, option->choices, text);
+        if (*text == '\0') return error_set(err, STATUS_USAGE, "%s: expected %s, not ''", source, option->argument);
         *(const char **)option->value = text;
         return STATUS_OK;
     case OPTION_INTEGER: {
@@ -198,8 +200,11 @@ Status options_parse(const Command *command, int argc, char **argv, const char *
             options_ended = true;
         else if (!options_ended && argv[at][0] == '-' && argv[at][1] != '\0')
             status = parse_option(command, argc, argv, &at, err);
-        else
+        else if (argv[at][0] != '\0')
             operands[(*n_operands)++] = argv[at];
+        else
+            status =
+                error_set(err, STATUS_USAGE, "an empty argument; usage: palinode %s %s", command->name, command->usage);
     }
     if (status != STATUS_OK) return status;
     if (*n_operands < command->min_operands)
@@ -210,23 +215,20 @@ Status options_parse(const Command *command, int argc, char **argv, const char *
     return STATUS_OK;
 }
 
-/* Prints text wrapped, the first line continuing at column used, the others indented. */
-static void print_wrapped(const char *text, int used, int indent) {
-    int column = used;
+/* Prints text wrapped, from column indent on. */
+static void print_wrapped(const char *text, int indent) {
+    int column = indent;
     while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (column + (int)word > HELP_COLUMNS && column > indent) {
+        int word = (int)strcspn(text, " "), blank = column > indent;
+        if (blank && column + blank + word > HELP_COLUMNS) {
             printf("\n%*s", indent, "");
             column = indent;
+            blank = 0;
         }
-        printf("%.*s", (int)word, text);
-        column += (int)word;
+        printf("%*s%.*s", blank, "", word, text);
+        column += blank + word;
         text += word;
-        if (*text == ' ') {
-            text++;
-            if (column < HELP_COLUMNS) putchar(' ');
-            column++;
-        }
+        text += strspn(text, " ");
     }
     putchar('\n');
 }
@@ -245,7 +247,7 @@ void options_print_help(const Command *command) {
             printf("%s\n%*s", head, HELP_INDENT, "");
         else
             printf("%-*s", HELP_INDENT, head);
-        print_wrapped(option->summary, HELP_INDENT, HELP_INDENT);
+        print_wrapped(option->summary, HELP_INDENT);
     }
     if (command->details != NULL) printf("\n%s\n", command->details);
 }

@@ -1,13 +1,14 @@
 /* palinode plan: what a job would do and what it would cost, without doing it. The rate of this machine is measured by
  * a few prompts through the job's first model, unless --rate gives it. */
 #include "cli/commands.h"
+#include "cli/json_output.h"
 #include "cli/options.h"
+#include "cli/warning.h"
 #include "coordinator/progress.h"
 #include "coordinator/schedule.h"
 #include "proto/wire/cost.h"
 #include "worker/train/train.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,15 +80,16 @@ static Estimate estimate(const ScheduleTotals *totals, const PlanOptions *option
     return cost;
 }
 
-static void print_text(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost) {
+static void print_text(const Job *job, const char *dir, const ScheduleTotals *totals, const PlanOptions *options,
+                       const Estimate *cost) {
     char time[DURATION_BYTES], longest[DURATION_BYTES];
     unsigned long long workers = (unsigned long long)(options->ranks * options->workers);
     printf("job            %s\n", job_name(job));
     printf("trainings      %llu, of them %llu done, %llu diverged, %llu failed before\n",
            (unsigned long long)totals->trainings, (unsigned long long)totals->trainings_done,
            (unsigned long long)totals->trainings_diverged, (unsigned long long)totals->trainings_failed);
-    printf("cells          %llu (%d critics a training), of them %llu done\n", (unsigned long long)totals->cells,
-           job_critics(job), (unsigned long long)totals->cells_done);
+    printf("cells          %llu (%d critic%s a training), of them %llu done\n", (unsigned long long)totals->cells,
+           job_critics(job), job_critics(job) == 1 ? "" : "s", (unsigned long long)totals->cells_done);
     printf("to do          %llu to train, %llu kept models to evaluate, baselines of %llu (task, seed) pairs\n",
            (unsigned long long)totals->to_train, (unsigned long long)totals->to_evaluate,
            (unsigned long long)totals->baseline_sets);
@@ -107,6 +109,7 @@ static void print_text(const Job *job, const ScheduleTotals *totals, const PlanO
             printf("batch jobs     %.0f of %s walltime\n", cost->jobs,
                    progress_duration(options->walltime_s, time, sizeof time));
     }
+    printf("folder         %s\n", dir);
     printf("files          job.yaml, job.resolved.yaml and, for each run, records-*.tfrecord, status-*.json%s\n",
            totals->models_bytes > 0 ? ", models-*.tfrecord" : "");
     if (totals->models_bytes > 0)
@@ -118,7 +121,8 @@ static json_t *real_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static void print_json(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost) {
+static Status print_json(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost,
+                         Error *err) {
     json_t *root = json_pack(
         "{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, s:I}",
         "job", job_name(job), "trainings", "total", (json_int_t)totals->trainings, "done",
@@ -130,9 +134,7 @@ static void print_json(const Job *job, const ScheduleTotals *totals, const PlanO
         "rate_gflops", real_or_null(cost->rate / 1e9), "core_hours", real_or_null(cost->core_s / 3600), "workers",
         (json_int_t)(options->ranks * options->workers), "makespan_s", real_or_null(cost->makespan_s), "batch_jobs",
         real_or_null(cost->jobs), "models_bytes", (json_int_t)totals->models_bytes);
-    json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    putchar('\n');
-    json_decref(root);
+    return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 
 static Status plan(const char *path, const PlanOptions *options, Error *err) {
@@ -147,16 +149,16 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     snprintf(dir, sizeof dir, "%s%s", options->dir != NULL ? "" : "results/",
              options->dir != NULL ? options->dir : job_name(job));
     status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
-    if (warning[0] != '\0') fprintf(stderr, "palinode: %s\n", warning);
+    print_warnings(warning);
     if (status == STATUS_OK) status = schedule_create(job, journal, &scheduling, &schedule, err);
     if (status == STATUS_OK && !(rate > 0)) status = measure_rate(job, &rate, err);
     if (status == STATUS_OK) {
         const ScheduleTotals *totals = schedule_totals(schedule);
         Estimate cost = estimate(totals, options, rate);
         if (options->json)
-            print_json(job, totals, options, &cost);
+            status = print_json(job, totals, options, &cost, err);
         else
-            print_text(job, totals, options, &cost);
+            print_text(job, dir, totals, options, &cost);
     }
     schedule_free(schedule);
     journal_close(journal, NULL, NULL);
@@ -209,7 +211,7 @@ int command_plan(int argc, char **argv) {
          .value = &options.models,
          .argument = "WHAT",
          .choices = "keep|discard",
-         .summary = "as for run"},
+         .summary = "keep or discard trained parameters, as run does (default keep)"},
         {.name = "json", .type = OPTION_FLAG, .value = &options.json, .summary = "one JSON value on stdout"},
     };
     const Command command = {.name = "plan",

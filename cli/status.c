@@ -1,6 +1,7 @@
 /* palinode status: how far the runs of a folder are, also while one goes on. */
 #include "analysis/run_state.h"
 #include "cli/commands.h"
+#include "cli/json_output.h"
 #include "cli/options.h"
 #include "cli/warning.h"
 #include "coordinator/progress.h"
@@ -93,11 +94,7 @@ static Status print_json(const char *dir, const FolderState *state, Error *err) 
                   "trainings_done", (json_int_t)census->trainings_done, "trainings_diverged",
                   (json_int_t)census->trainings_diverged, "trainings_failed", (json_int_t)census->trainings_failed,
                   "cells", (json_int_t)census->cells, "baselines", (json_int_t)census->baselines, "runs", runs);
-    int failed = root == NULL || json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) != 0;
-    json_decref(root);
-    if (failed) return error_set(err, STATUS_NO_MEMORY, "no memory for the status as JSON");
-    putchar('\n');
-    return STATUS_OK;
+    return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 
 int command_status(int argc, char **argv) {

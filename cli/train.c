@@ -3,6 +3,7 @@
 #include "worker/train/train.h"
 #include "cli/commands.h"
 #include "cli/inputs.h"
+#include "cli/json_output.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "coordinator/progress.h"
@@ -11,7 +12,6 @@
 #include "proto/wire/cost.h"
 #include "worker/run_work.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
@@ -24,15 +24,6 @@ typedef struct Request {
     double learning_rate;                                /* 0: not given */
     bool json, quiet;
 } Request;
-
-static Status print_json(json_t *value, Error *err) {
-    char *text = json_dumps(value, JSON_COMPACT);
-    json_decref(value);
-    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the result as JSON");
-    puts(text);
-    free(text);
-    return STATUS_OK;
-}
 
 /* --- one training of a job -------------------------------------------------------------------------------------- */
 
@@ -94,10 +85,11 @@ static Status print_training(const Request *request, const TrainingRecord *recor
         json_array_append_new(steps, json_integer(record->loss_step[i]));
         json_array_append_new(losses, json_real(record->loss[i]));
     }
-    return print_json(json_pack("{s:s, s:I, s:f, s:f, s:s, s:o, s:o}", "training_id", id_text(record->training_id, id),
-                                "steps", (json_int_t)record->steps_done, "final_loss", record->final_loss, "wall_s",
-                                record->wall_s, "fingerprint", record->fingerprint, "loss_step", steps, "loss", losses),
-                      err);
+    return json_output(json_pack("{s:s, s:I, s:f, s:f, s:s, s:o, s:o}", "training_id", id_text(record->training_id, id),
+                                 "steps", (json_int_t)record->steps_done, "final_loss", record->final_loss, "wall_s",
+                                 record->wall_s, "fingerprint", record->fingerprint, "loss_step", steps, "loss",
+                                 losses),
+                       JSON_COMPACT, err);
 }
 
 /* Writes the model of a finished training and prints what it is; a diverged one is a failure without a file. */
@@ -164,7 +156,7 @@ static Status train_on_prompts(const Request *request, const TrainingSpec *spec,
                                (long long)result.diverged_step);
         train_result_free(&result);
     }
-    if (status == STATUS_OK && request->json) return print_json(losses, err);
+    if (status == STATUS_OK && request->json) return json_output(losses, JSON_COMPACT, err);
     json_decref(losses);
     return status;
 }

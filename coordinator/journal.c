@@ -129,6 +129,10 @@ Status journal_open_reader(const char *dir, Journal **out, char *warning, size_t
         free(journal);
         return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a journal", dir);
     }
+    if (access(dir, F_OK) != 0 && errno == ENOENT) {
+        *out = journal;
+        return STATUS_OK;
+    }
     Indexing indexing = {.journal = journal};
     SegmentList records = {0};
     Status status = segments_list(dir, "records", &records, err);

@@ -38,7 +38,6 @@ Status segments_list(const char *dir, const char *kind, SegmentList *out, Error 
     bool failed = false;
     *out = (SegmentList){0};
     int n = scandir(dir, &entries, NULL, versionsort);
-    if (n < 0 && errno == ENOENT) return STATUS_OK;
     if (n < 0) return error_set(err, STATUS_IO, "%s: cannot read the folder: %s", dir, strerror(errno));
     out->names = calloc((size_t)n + 1, sizeof *out->names);
     failed = out->names == NULL;

@@ -13,7 +13,7 @@ typedef struct SegmentList {
     size_t count;
 } SegmentList;
 
-/* Lists the segments of kind "records", "models" or "status" in dir; a dir that does not exist has none. STATUS_IO. */
+/* Lists the segments of kind "records", "models" or "status" in dir. STATUS_IO. */
 Status segments_list(const char *dir, const char *kind, SegmentList *out, Error *err);
 void segments_free(SegmentList *list);
 

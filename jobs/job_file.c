@@ -398,19 +398,20 @@ static YamlNode *option_node(const char *text, Place place) {
     for (const char *comma; list != NULL; text = comma + 1) {
         while (text < end && isspace((unsigned char)*text))
             text++;
-        comma = memchr(text, ',', (size_t)(end - text));
-        const char *stop = trimmed(text, comma != NULL ? comma : end);
+        for (comma = text; comma < end && *comma != ',';)
+            comma++;
+        const char *stop = trimmed(text, comma);
         YamlNode *item = yaml_node_create(NODE_SCALAR, text, (size_t)(stop - text), place);
         if (item == NULL) {
             yaml_node_free(list);
             return NULL;
         }
-        if (comma == NULL && list->first == NULL && !bracketed) {
+        if (comma == end && list->first == NULL && !bracketed) {
             yaml_node_free(list);
             return item;
         }
         yaml_node_append(list, item);
-        if (comma == NULL) break;
+        if (comma == end) break;
     }
     return list;
 }

@@ -161,12 +161,14 @@ typedef struct FrameReader {
 } FrameReader;
 
 static Status reader_open(FrameReader *reader, const char *path, Error *err) {
+    struct stat about; /* first: opening a pipe would wait for its writer */
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        return error_set(err, STATUS_IO, "%s: is not a regular file", path);
     *reader = (FrameReader){.file = fopen(path, "rbe")};
     if (reader->file == NULL) return error_set(err, STATUS_IO, "%s: cannot open: %s", path, strerror(errno));
-    struct stat about;
-    if (fstat(fileno(reader->file), &about) != 0 || !S_ISREG(about.st_mode)) {
+    if (fstat(fileno(reader->file), &about) != 0) {
         fclose(reader->file);
-        return error_set(err, STATUS_IO, "%s: is not a regular file", path);
+        return error_set(err, STATUS_IO, "%s: cannot be examined: %s", path, strerror(errno));
     }
     reader->file_bytes = (uint64_t)about.st_size;
     return STATUS_OK;

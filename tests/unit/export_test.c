@@ -170,7 +170,7 @@ static void a_cell_without_its_training_is_left_out_with_a_warning(void **state)
     Folder *folder = make_folder();
     TrainingSpec spec = fake_spec(3, 0);
     append(folder, fake_cell(&spec, 1));
-    char *text = exported(folder, EXPORT_METRICS, ROWS_CSV, "1 cells left out: their training is in no record\n");
+    char *text = exported(folder, EXPORT_METRICS, ROWS_CSV, "1 cells left out: their training is in no record");
     assert_int_equal(lines_of(text), 1);
     free(text);
     remove_folder(folder);

@@ -1,0 +1,14 @@
+/* See json_output.h. */
+#include "cli/json_output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+Status json_output(json_t *value, size_t flags, Error *err) {
+    char *text = value != NULL ? json_dumps(value, flags) : NULL;
+    json_decref(value);
+    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the result as JSON");
+    puts(text);
+    free(text);
+    return STATUS_OK;
+}
