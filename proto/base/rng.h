@@ -19,7 +19,8 @@ typedef enum RngPurpose {
     RNG_EVALUATION_CRITIC = 6,  /* as RNG_EVALUATION_PROMPTS */
     RNG_INITIAL_RESPONSES = 7,
     RNG_GD_START = 8, /* step 0; unit: prompt */
-    RNG_BOOTSTRAP = 9
+    RNG_BOOTSTRAP = 9,
+    RNG_THEORY = 10 /* step: what is drawn; unit: responses in the prompt */
 } RngPurpose;
 
 /* A stream of 2^32 elements per (step, unit). step counts to 2^32 - 1. */
@@ -31,8 +32,13 @@ typedef struct RngStream {
 void rng_uniform(RngStream stream, uint32_t first, uint32_t n, float *out);
 
 /* Fills out[0..n) with elements first..first+n of the stream, standard normal (Box-Muller in double, rounded to float).
- * Element e is made of the same bits wherever first lies. */
+ * Element e is made of the same bits wherever first lies. The same numbers on every CPU and with every C library. */
 void rng_normal(RngStream stream, uint32_t first, uint32_t n, float *out);
+
+/* The same elements of each of the units stream.unit, stream.unit + 1, ..: out (units, n). Many short rows made
+ * together cost a fraction of what they cost one by one. */
+void rng_uniform_units(RngStream stream, uint32_t units, uint32_t first, uint32_t n, float *out);
+void rng_normal_units(RngStream stream, uint32_t units, uint32_t first, uint32_t n, float *out);
 
 /* 32 bits of element e of the stream. */
 uint32_t rng_bits(RngStream stream, uint32_t element);

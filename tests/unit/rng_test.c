@@ -55,6 +55,24 @@ static void an_element_is_the_same_wherever_a_range_begins(void **state) {
     }
 }
 
+static void rows_of_many_units_are_those_of_each(void **state) {
+    (void)state;
+    enum { UNITS = 23, MOST = 13 };
+    float rows[UNITS * MOST], row[MOST];
+    for (int normal = 0; normal < 2; normal++)
+        for (uint32_t first = 0; first < 6; first++)
+            for (uint32_t n = 0; n <= MOST; n++)
+                for (uint32_t units = 0; units <= UNITS; units += 1 + units / 2) {
+                    (normal ? rng_normal_units : rng_uniform_units)(STREAM, units, first, n, rows);
+                    for (uint32_t u = 0; u < units; u++) {
+                        RngStream stream = STREAM;
+                        stream.unit += u;
+                        (normal ? rng_normal : rng_uniform)(stream, first, n, row);
+                        assert_memory_equal(rows + u * n, row, n * sizeof *row);
+                    }
+                }
+}
+
 static void streams_differ_in_every_coordinate(void **state) {
     (void)state;
     RngStream others[4] = {STREAM, STREAM, STREAM, STREAM};
@@ -108,6 +126,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_uniform_is_the_upper_24_bits),
         cmocka_unit_test(normals_are_box_muller_pairs),
         cmocka_unit_test(an_element_is_the_same_wherever_a_range_begins),
+        cmocka_unit_test(rows_of_many_units_are_those_of_each),
         cmocka_unit_test(streams_differ_in_every_coordinate),
         cmocka_unit_test(uniforms_have_the_moments_of_a_uniform),
         cmocka_unit_test(normals_have_the_moments_of_a_normal),

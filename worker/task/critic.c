@@ -2,36 +2,43 @@
 #include "worker/task/prompts.h"
 
 #include <math.h>
+#include <string.h>
 
-static double criticise(const CriticSettings *critic, double reward, double decision, double replacement,
-                        double deviation) {
-    double corrupted = 1 - critic->quality;
-    switch (critic->noise) {
-    case CRITIC_REPLACE:
-        return decision < corrupted ? replacement : reward;
-    case CRITIC_FLIP:
-        return decision < corrupted ? 1 - reward : reward;
-    case CRITIC_GAUSSIAN:
-        break;
+enum { GROUP = 32 }; /* prompts drawn together */
+
+/* seen (n, N) from clean rewards, for the n units from stream.unit on. */
+static void criticise(const CriticSettings *critic, RngStream stream, int n, int N, const float *clean, float *seen) {
+    const double corrupted = 1 - critic->quality;
+    const int count = n * N;
+    float drawn[count], replacement[count];
+    if (critic->noise == CRITIC_GAUSSIAN) {
+        rng_normal_units(stream, (uint32_t)n, CRITIC_DEVIATION, (uint32_t)N, drawn);
+        for (int k = 0; k < count; k++)
+            seen[k] = (float)fmin(fmax(clean[k] + drawn[k] * corrupted, 0), 1);
+        return;
     }
-    return fmin(fmax(reward + deviation * corrupted, 0), 1);
+    memcpy(seen, clean, (size_t)count * sizeof *seen);
+    if (corrupted == 0) return;
+    rng_uniform_units(stream, (uint32_t)n, CRITIC_DECISION, (uint32_t)N, drawn);
+    if (critic->noise == CRITIC_REPLACE)
+        rng_uniform_units(stream, (uint32_t)n, CRITIC_REPLACEMENT, (uint32_t)N, replacement);
+    else
+        for (int k = 0; k < count; k++)
+            replacement[k] = (float)(1 - (double)clean[k]);
+    for (int k = 0; k < count; k++)
+        if (drawn[k] < corrupted) seen[k] = replacement[k];
 }
 
 void critic_apply(Prompts *prompts, const CriticSettings *critic, RngPurpose purpose, uint32_t seed, uint32_t step,
                   uint32_t first) {
     int N = prompts->N;
-    float decision[N], replacement[N], deviation[N];
-    for (int p = 0; p < prompts->n; p++) {
+    for (int p = 0; p < prompts->n; p += GROUP) {
+        int n = prompts->n - p < GROUP ? prompts->n - p : GROUP;
         RngStream stream = {.purpose = purpose, .seed = seed, .step = step, .unit = first + (uint32_t)p};
-        rng_uniform(stream, CRITIC_DECISION, (uint32_t)N, decision);
-        rng_uniform(stream, CRITIC_REPLACEMENT, (uint32_t)N, replacement);
-        rng_normal(stream, CRITIC_DEVIATION, (uint32_t)N, deviation);
-        for (int i = 0; i < N; i++) {
-            size_t at = (size_t)p * N + i;
-            double said = criticise(critic, prompts->rs[at], decision[i], replacement[i], deviation[i]);
-            if (critic->feedback == FEEDBACK_BINARY) said = said > 0.5 ? 1 : 0;
-            prompts->seen[at] = (float)said;
-        }
+        float *seen = prompts->seen + (size_t)p * N;
+        criticise(critic, stream, n, N, prompts->rs + (size_t)p * N, seen);
+        for (int k = 0; k < n * N && critic->feedback == FEEDBACK_BINARY; k++)
+            seen[k] = seen[k] > 0.5F ? 1 : 0;
     }
 }
 
