@@ -114,8 +114,13 @@ static void take_progress(Dispatch *dispatch, const Progress *progress) {
     if (!isnan(progress->loss)) running->loss = progress->loss;
 }
 
-static void count_record(EndRecord *ended, const Record *record) {
+/* Counts a record. A training may leave one state for another (failed before, done now); it is still one training. */
+static void count_record(Dispatch *dispatch, const Record *record) {
+    EndRecord *ended = &dispatch->ended;
     if (record->kind == RECORD_TRAINING) {
+        TrainingState before = journal_training(dispatch->journal, record->of.training.training_id);
+        dispatch->in_state[before]--;
+        dispatch->in_state[journal_state_after(before, record->of.training.outcome)]++;
         ended->trainings_done += record->of.training.outcome == OUTCOME_DONE;
         ended->trainings_diverged += record->of.training.outcome == OUTCOME_DIVERGED;
         ended->trainings_failed += record->of.training.outcome == OUTCOME_FAILED;
@@ -124,17 +129,13 @@ static void count_record(EndRecord *ended, const Record *record) {
     ended->baselines_done += record->kind == RECORD_BASELINE;
 }
 
-/* Appends the records of one piece of work on a training. A training may leave one state for another (failed before,
- * done now); it is still one training. */
-static Status append(Dispatch *dispatch, Id training, const Record *records, int n_records, Error *err) {
+/* Appends the records of one piece of work. */
+static Status append(Dispatch *dispatch, const Record *records, int n_records, Error *err) {
     bool dropped = false;
-    TrainingState before = journal_training(dispatch->journal, training);
     Status status = journal_append(dispatch->journal, records, n_records, &dropped, err);
     if (status != STATUS_OK) return status;
-    dispatch->in_state[before]--;
-    dispatch->in_state[journal_training(dispatch->journal, training)]++;
     for (int i = 0; i < n_records; i++)
-        count_record(&dispatch->ended, &records[i]);
+        count_record(dispatch, &records[i]);
     if (dropped && !dispatch->dropped_model_said) {
         dispatch->dropped_model_said = true;
         say(dispatch, "the limit for kept models is reached (--models-limit): further models are not kept, and a job "
@@ -159,7 +160,7 @@ static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err
                 say(dispatch, "training %.8s (seed %u) diverged: %s",
                     id_text(training->training_id, (char[ID_TEXT_BYTES]){0}), training->spec.seed, training->reason);
         }
-    return append(dispatch, ended.training_id, done->records, done->n_records, err);
+    return append(dispatch, done->records, done->n_records, err);
 }
 
 /* A piece of work that will not be tried again: a training leaves a record, so that a resumed run knows. */
@@ -180,7 +181,7 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
                                      .rank = failed->rank,
                                      .host = failed->host,
                                      .ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000}};
-    return append(dispatch, running->training_id, &record, 1, err);
+    return append(dispatch, &record, 1, err);
 }
 
 static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {

@@ -80,7 +80,7 @@ static uint64_t parameter_bytes(const ModelRecord *model) {
     return (uint64_t)model->n_parameters * sizeof *model->parameters;
 }
 
-static TrainingState later_state(TrainingState before, Outcome outcome) {
+TrainingState journal_state_after(TrainingState before, Outcome outcome) {
     switch (outcome) {
     case OUTCOME_DONE:
         return TRAINING_DONE;
@@ -96,7 +96,7 @@ static TrainingState later_state(TrainingState before, Outcome outcome) {
 static void index_record(Journal *journal, const Record *record, uint32_t segment, uint64_t offset) {
     if (record->kind == RECORD_TRAINING) {
         IdEntry *entry = id_table_add(&journal->ids, record->of.training.training_id);
-        entry->training = (uint8_t)later_state((TrainingState)entry->training, record->of.training.outcome);
+        entry->training = (uint8_t)journal_state_after((TrainingState)entry->training, record->of.training.outcome);
     } else if (record->kind == RECORD_CELL) {
         id_table_add(&journal->ids, record->of.cell.cell_id)->result = true;
     } else if (record->kind == RECORD_BASELINE) {
@@ -237,16 +237,6 @@ static Status copy_header(const Record *header, Record *copy, Error *err) {
     return status;
 }
 
-static Status add_own_model_segment(Journal *journal, Error *err) {
-    SegmentList *list = &journal->model_segments;
-    char **names = realloc(list->names, (list->count + 1) * sizeof *names);
-    if (names != NULL) list->names = names;
-    char *own = names == NULL ? NULL : strdup(journal->segment);
-    if (own == NULL) return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a journal", journal->dir);
-    list->names[list->count++] = own;
-    return STATUS_OK;
-}
-
 Status journal_open(const char *dir, const Record *header, uint64_t models_limit_bytes, Journal **out, char *warning,
                     size_t warning_bytes, Error *err) {
     assert(header->kind == RECORD_HEADER);
@@ -262,7 +252,6 @@ Status journal_open(const char *dir, const Record *header, uint64_t models_limit
     journal->models_limit_bytes = models_limit_bytes;
     status = copy_header(header, &journal->models_header, err);
     if (status == STATUS_OK) status = start_segment(journal, header, err);
-    if (status == STATUS_OK) status = add_own_model_segment(journal, err);
     if (status == STATUS_OK) {
         journal->records_synced = record_writer_size(journal->records);
         *out = journal;
@@ -274,7 +263,7 @@ Status journal_open(const char *dir, const Record *header, uint64_t models_limit
 
 /* Appends a model unless it would pass the limit. */
 static Status append_model(Journal *journal, const Record *record, bool *dropped, Error *err) {
-    uint64_t offset, own = parameter_bytes(&record->of.model);
+    uint64_t own = parameter_bytes(&record->of.model);
     if (journal->models_bytes > journal->models_limit_bytes ||
         own > journal->models_limit_bytes - journal->models_bytes) {
         *dropped = true;
@@ -283,8 +272,8 @@ static Status append_model(Journal *journal, const Record *record, bool *dropped
     Status status = STATUS_OK;
     if (journal->models == NULL)
         status = create_file(journal, "models", &journal->models_header, &journal->models, err);
-    if (status == STATUS_OK) status = record_writer_append(journal->models, record, &offset, err);
-    if (status == STATUS_OK) index_record(journal, record, (uint32_t)journal->model_segments.count - 1, offset);
+    if (status == STATUS_OK) status = record_writer_append(journal->models, record, NULL, err);
+    if (status == STATUS_OK) journal->models_bytes += own;
     return status;
 }
 
@@ -293,13 +282,12 @@ Status journal_append(Journal *journal, const Record *records, int n_records, bo
     if (dropped_model != NULL) *dropped_model = false;
     if (journal->records == NULL)
         return error_set(err, STATUS_IO, "%s: the journal was opened for reading only", journal->dir);
-    Status status = id_table_reserve(&journal->ids, (size_t)n_records, err);
+    Status status = STATUS_OK;
     for (int i = 0; status == STATUS_OK && i < n_records; i++)
         if (records[i].kind == RECORD_MODEL) status = append_model(journal, &records[i], &dropped, err);
     for (int i = 0; status == STATUS_OK && i < n_records; i++) {
         if (records[i].kind == RECORD_MODEL) continue;
         status = record_writer_append(journal->records, &records[i], NULL, err);
-        if (status == STATUS_OK) index_record(journal, &records[i], 0, 0);
     }
     if (dropped_model != NULL) *dropped_model = dropped;
     return status;

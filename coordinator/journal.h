@@ -14,6 +14,9 @@ typedef struct Journal Journal;
 /* What is known of a training. A failure never hides a result, whichever is on record first. */
 typedef enum TrainingState { TRAINING_UNKNOWN = 0, TRAINING_DONE, TRAINING_DIVERGED, TRAINING_FAILED } TrainingState;
 
+/* What is known of a training after a further outcome: a failure never hides a result. */
+TrainingState journal_state_after(TrainingState before, Outcome outcome);
+
 /* Creates dir if need be, indexes its segments (a damaged tail is left alone and reported through warning, one line per
  * segment, "" when all is well), and starts segment <segment> ("0001", .. : the next free number) with header.
  * models_limit_bytes: a model is dropped when its parameters would take journal_models_bytes past it. A segment that
@@ -33,9 +36,9 @@ uint64_t journal_models_bytes(const Journal *journal);
 /* Reads a kept model (its parameters are freed by record_free). STATUS_DATA when there is none. */
 Status journal_read_model(const Journal *journal, Id training_id, Record *out, Error *err);
 
-/* Appends the records of one finished piece of work (models to the models file, the rest to the records file) and
- * updates the index. Durable only after journal_sync. *dropped_model (NULL: not wanted) tells whether a model was
- * dropped for the limit. */
+/* Appends the records of one finished piece of work (models to the models file, the rest to the records file). The
+ * index stays as the journal was opened: a run never asks for what it did itself, and its memory stays flat. Durable
+ * only after journal_sync. *dropped_model (NULL: not wanted) tells whether a model was dropped for the limit. */
 Status journal_append(Journal *journal, const Record *records, int n_records, bool *dropped_model, Error *err);
 /* Makes everything appended durable: models first, then records. */
 Status journal_sync(Journal *journal, Error *err);

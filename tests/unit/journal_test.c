@@ -155,7 +155,7 @@ static void check_known(const Journal *journal, uint32_t number) {
     record_free(&record);
 }
 
-static void what_is_appended_is_known_at_once_and_after_opening_again(void **state) {
+static void what_is_appended_is_known_after_opening_again(void **state) {
     Folder folder = make_folder();
     Journal *journal = open_journal(&folder, NO_LIMIT);
     assert_string_equal(journal_segment(journal), "0001");
@@ -165,7 +165,6 @@ static void what_is_appended_is_known_at_once_and_after_opening_again(void **sta
     append_work(&folder, journal, 2, NULL);
     Record more[] = {baseline(3), training(4, OUTCOME_DIVERGED), training(5, OUTCOME_FAILED)}, last = end();
     assert_int_equal(journal_append(journal, more, 3, NULL, &folder.err), STATUS_OK);
-    check_known(journal, 1);
     assert_int_equal(journal_sync(journal, &folder.err), STATUS_OK);
     assert_int_equal(journal_close(journal, &last, &folder.err), STATUS_OK);
     journal = open_reader(&folder);
@@ -193,7 +192,6 @@ static void each_run_gets_the_next_segment_and_knows_the_earlier_ones(void **sta
     assert_string_equal(journal_segment(journal), "0005");
     check_known(journal, 2);
     append_work(&folder, journal, 7, NULL);
-    check_known(journal, 7);
     journal_close(journal, NULL, NULL);
     Journal *both[] = {open_journal(&folder, NO_LIMIT), open_journal(&folder, NO_LIMIT)}; /* two shards */
     assert_string_equal(journal_segment(both[0]), "0006");
@@ -262,6 +260,8 @@ static void many_ids_are_told_apart(void **state) {
         Record record = cell(number);
         assert_int_equal(journal_append(journal, &record, 1, NULL, &folder.err), STATUS_OK);
     }
+    journal_close(journal, NULL, NULL);
+    journal = open_reader(&folder);
     for (uint32_t number = 0; number < 3000; number++)
         assert_int_equal(journal_has_cell(journal, cell_id_of(number)), number % 2 == 0);
     journal_close(journal, NULL, NULL);
@@ -278,11 +278,11 @@ static void models_beyond_the_limit_are_dropped_and_the_results_kept(void **stat
     assert_false(dropped);
     append_work(&folder, journal, 3, &dropped);
     assert_true(dropped);
-    assert_false(journal_has_model(journal, training_id_of(3)));
-    assert_int_equal(journal_training(journal, training_id_of(3)), TRAINING_DONE);
     assert_int_equal(journal_models_bytes(journal), 2 * PARAMETERS * 4);
     journal_close(journal, NULL, NULL);
     journal = open_journal(&folder, 2 * PARAMETERS * 4); /* the limit counts earlier segments */
+    assert_false(journal_has_model(journal, training_id_of(3)));
+    assert_int_equal(journal_training(journal, training_id_of(3)), TRAINING_DONE);
     append_work(&folder, journal, 4, &dropped);
     assert_true(dropped);
     assert_false(exists(&folder, "models-0002.tfrecord"));
@@ -453,11 +453,11 @@ static void a_full_disk_is_an_error_and_what_was_appended_stays(void **state) {
     signal(SIGXFSZ, handler);
     assert_int_equal(status, STATUS_IO);
     assert_non_null(strstr(folder.err.text, "models-0001.tfrecord"));
-    assert_int_equal(journal_training(journal, training_id_of(2)), TRAINING_UNKNOWN);
     append_work(&folder, journal, 3, NULL);
     journal_close(journal, NULL, NULL);
     journal = open_reader(&folder);
     assert_string_equal(folder.warning, "");
+    assert_int_equal(journal_training(journal, training_id_of(2)), TRAINING_UNKNOWN);
     check_known(journal, 1);
     check_known(journal, 3);
     journal_close(journal, NULL, NULL);
@@ -653,7 +653,7 @@ static void a_file_is_replaced_as_a_whole(void **state) {
 
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_appended_is_known_at_once_and_after_opening_again),
+        cmocka_unit_test(what_is_appended_is_known_after_opening_again),
         cmocka_unit_test(each_run_gets_the_next_segment_and_knows_the_earlier_ones),
         cmocka_unit_test(runs_that_start_together_get_segments_of_their_own),
         cmocka_unit_test(a_failure_never_hides_a_result),
