@@ -4,18 +4,13 @@
 
 #include "proto/transport/stream.h"
 #include "tests/harness.h"
+#include "tests/mpi_leaks.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { BIG_MODEL = 2300000 };
-
-/* Open MPI keeps some memory for ever. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:libmpi\nleak:libopen-rte\nleak:libopen-pal\nleak:libpmix\nleak:mca_\nleak:libhwloc\nleak:libevent\n";
-}
 
 static void send_done(int fd, uint64_t work, int n_parameters) {
     Record record = {.kind = RECORD_MODEL, .of.model = {.n_parameters = n_parameters, .fingerprint = ""}};
@@ -24,6 +19,8 @@ static void send_done(int fd, uint64_t work, int n_parameters) {
     Bytes bytes;
     if (record.of.model.parameters == NULL || message_encode(&done, &bytes, NULL) != STATUS_OK) _exit(96);
     stream_write(fd, MESSAGE_DONE, &bytes, NULL);
+    bytes_free(&bytes);
+    free(record.of.model.parameters);
 }
 
 /* Does what the seed of its order says. */

@@ -1,6 +1,7 @@
 /* The channel between real ranks: each test runs this program again under mpirun, with the name of a part to play. */
 #include "proto/transport/channel.h"
 #include "tests/harness.h"
+#include "tests/mpi_leaks.h"
 
 #include <stdlib.h>
 #include <sys/wait.h>
