@@ -30,7 +30,7 @@ typedef struct Bench {
     float *a, *b, *c; /* of the calibration */
 } Bench;
 
-enum { CALIBRATION_SIDE = 1024 };
+enum { CALIBRATION_SIDE = 2048 };
 
 static double seconds(void) {
     struct timespec now;
@@ -67,7 +67,7 @@ static double median(double *values, int count) {
 
 /* GFLOP/s of sgemm on square matrices, for about a fiftieth of a second a call. */
 static double calibrate(const Bench *bench) {
-    int side = CALIBRATION_SIDE, calls = 2;
+    int side = CALIBRATION_SIDE, calls = 1;
     double start = seconds();
     for (int i = 0; i < calls; i++)
         bench->kernels->matmul(false, false, side, side, side, 1.0f, bench->a, side, bench->b, side, 0.0f, bench->c,

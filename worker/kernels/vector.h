@@ -75,9 +75,9 @@ VECTOR_INLINE Vector vector_keep_first(Vector v, int count) {
     return (Vector)((Lanes)v & (vector_lane_numbers() < count));
 }
 
-/* v with the lanes from count on set to value. */
-VECTOR_INLINE Vector vector_first_or(Vector v, int count, float value) {
-    Lanes kept = vector_lane_numbers() < count;
+/* v with the lanes before first set to value. */
+VECTOR_INLINE Vector vector_from_or(Vector v, int first, float value) {
+    Lanes kept = vector_lane_numbers() >= first;
     return (Vector)(((Lanes)v & kept) | ((Lanes)vector_all(value) & ~kept));
 }
 
@@ -145,12 +145,6 @@ VECTOR_INLINE Vector vector_sqrt(Vector v) {
 VECTOR_INLINE float vector_sum(Vector v) {
     for (int half = LANES / 2; half > 0; half /= 2)
         v += vector_exchange_halves(v, half);
-    return v[0];
-}
-
-VECTOR_INLINE float vector_largest(Vector v) {
-    for (int half = LANES / 2; half > 0; half /= 2)
-        v = vector_max(v, vector_exchange_halves(v, half));
     return v[0];
 }
 
