@@ -12,6 +12,7 @@ int command_evaluate(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_model(int argc, char **argv);
+int command_theory(int argc, char **argv);
 int command_settings(int argc, char **argv);
 
 #endif

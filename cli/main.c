@@ -24,6 +24,7 @@ static const struct {
     {"evaluate", command_evaluate, "measure a trained model, also one trained with PyTorch"},
     {"predict", command_predict, "predictions of a model or a baseline for given prompts"},
     {"model", command_model, "take a kept model out of results"},
+    {"theory", command_theory, "weights set by hand against gradient descent, and what each piece is for"},
     {"settings", command_settings, "every setting of a job file, with its bounds and default"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
