@@ -5,11 +5,13 @@
  * children keep their defaults and no thread of MPI takes a signal that is meant for the loop; the job is read on rank
  * 0 alone, and what the ranks need of it comes to them. */
 #include "cli/commands.h"
+#include "cli/json_output.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/version.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
+#include "coordinator/segments.h"
 #include "coordinator/status_file.h"
 #include "worker/agent.h"
 #include "worker/kernels/kernels.h"
@@ -41,7 +43,9 @@ typedef struct RunOptions {
 static const char details[] =
     "Without mpirun the program is one rank with as many workers as the affinity mask has cores. Under mpirun the "
     "ranks\n"
-    "of a node share its cores. Running the same job on the same folder again does only what is missing.\n\n"
+    "of a node share its cores. Running the same job on the same folder again does only what is missing.\n"
+    "Options from --workers-per-rank to --kernels are also read from the environment, as "
+    "PALINODE_WORKERS_PER_RANK=2.\n\n"
     "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or data, 74 a file "
     "or\n"
     "MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
@@ -158,6 +162,21 @@ static Status write_job_files(const Run *run, Error *err) {
     return status;
 }
 
+/* A folder takes one run at a time: two would both do all that is missing. */
+static Status refuse_live_dir(const char *dir, Error *err) {
+    SegmentList runs;
+    Status status = segments_list(dir, "status", &runs, err);
+    for (size_t i = 0; status == STATUS_OK && i < runs.count; i++)
+        if (segment_is_alive(dir, runs.names[i]))
+            status =
+                error_set(err, STATUS_INCOMPLETE,
+                          "%s: run %s is going on there (palinode status shows it); wait for its end, or, if it is "
+                          "none of palinode's processes, remove status-%s.json",
+                          dir, runs.names[i], runs.names[i]);
+    segments_free(&runs);
+    return status;
+}
+
 /* NAME=value lines of the batch system's variables that identify a job. */
 static void describe_scheduler(char *text, size_t size) {
     static const char *const names[] = {"SLURM_JOB_ID",        "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID",
@@ -229,10 +248,11 @@ static void announce(Run *run) {
         snprintf(extra, sizeof extra, ", %llu kept model%s to evaluate", (unsigned long long)totals->to_evaluate,
                  totals->to_evaluate == 1 ? "" : "s");
     snprintf(text, sizeof text,
-             "%s: %llu trainings, %llu done before, %llu to train%s, on %d rank%s with %d worker%s; results in %s",
-             job_name(run->job), (unsigned long long)totals->trainings, (unsigned long long)before,
-             (unsigned long long)totals->to_train, extra, run->roster.n_ranks, run->roster.n_ranks == 1 ? "" : "s",
-             run->roster.n_workers, run->roster.n_workers == 1 ? "" : "s", run->dir);
+             "%s: %llu training%s, %llu done before, %llu to train%s, on %d rank%s with %d worker%s; results in %s",
+             job_name(run->job), (unsigned long long)totals->trainings, totals->trainings == 1 ? "" : "s",
+             (unsigned long long)before, (unsigned long long)totals->to_train, extra, run->roster.n_ranks,
+             run->roster.n_ranks == 1 ? "" : "s", run->roster.n_workers, run->roster.n_workers == 1 ? "" : "s",
+             run->dir);
     if (!run->options.quiet) terminal_say(&run->terminal, text);
     int odd = roster_odd_rank(&run->roster);
     if (odd < 0) return;
@@ -255,6 +275,7 @@ static Status start_coordinator(Run *run, Error *err) {
     DispatchOptions dispatching = {.max_failures = options->max_failures};
     Status status = roster_collect(run->channel, &run->roster, err);
     if (status == STATUS_OK) status = make_dir(run->dir, err);
+    if (status == STATUS_OK) status = refuse_live_dir(run->dir, err);
     if (status == STATUS_OK) status = open_journal(run, err);
     if (status == STATUS_OK) status = write_job_files(run, err);
     if (status == STATUS_OK) status = schedule_create(run->job, run->journal, &plan, &run->schedule, err);
@@ -313,6 +334,19 @@ static Status loop(Run *run, Error *err) {
     return status;
 }
 
+/* What status-<segment>.json says of an ended run has the same names here. */
+static Status print_json(const Run *run, const RunView *view, Error *err) {
+    json_t *root = json_pack(
+        "{s:s, s:s, s:i, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:f, s:s}", "dir", run->dir,
+        "segment", run->segment, "exit_code", (int)dispatch_result(run->dispatch), "reason", view->stop_reason,
+        "trainings", "total", (json_int_t)view->trainings, "done", (json_int_t)view->trainings_done, "diverged",
+        (json_int_t)view->trainings_diverged, "failed", (json_int_t)view->trainings_failed, "trained",
+        (json_int_t)view->trained, "work", "total", (json_int_t)view->work_total, "done", (json_int_t)view->work_done,
+        "failed", (json_int_t)view->work_failed, "cells_done", (json_int_t)view->cells_done, "baselines_done",
+        (json_int_t)view->baselines_done, "elapsed_s", view->elapsed_s, "first_error", view->first_error);
+    return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
+}
+
 /* The last words of a run: end record, status file, a line for the user. */
 static Status finish(Run *run, Error *err) {
     bool moved;
@@ -334,13 +368,7 @@ static Status finish(Run *run, Error *err) {
              (unsigned long long)view.trainings_done, (unsigned long long)view.trainings,
              (unsigned long long)view.trainings_diverged, (unsigned long long)view.trainings_failed, run->dir);
     if (!run->options.quiet) terminal_say(&run->terminal, text);
-    if (run->options.json)
-        printf("{\"exit_code\": %d, \"reason\": \"%s\", \"trainings\": %llu, \"done\": %llu, \"diverged\": %llu, "
-               "\"failed\": %llu, \"trained\": %llu, \"elapsed_s\": %.3f}\n",
-               (int)dispatch_result(run->dispatch), view.stop_reason, (unsigned long long)view.trainings,
-               (unsigned long long)view.trainings_done, (unsigned long long)view.trainings_diverged,
-               (unsigned long long)view.trainings_failed, (unsigned long long)view.trained, view.elapsed_s);
-    return STATUS_OK;
+    return run->options.json ? print_json(run, &view, err) : STATUS_OK;
 }
 
 /* --- start and end ---------------------------------------------------------------------------------------------------

@@ -120,9 +120,9 @@ def test_any_number_of_ranks_and_workers_gives_the_same_records_bit_for_bit(tmp_
 def test_running_again_does_nothing_and_more_critics_train_nothing(tmp_path, proto):
     job, out = write(tmp_path, SMALL), tmp_path / "out"
     first = json.loads(palinode("run", job, "-o", out, "--json").stdout)
-    assert first["trained"] == 4 and first["done"] == 4
+    assert first["trainings"]["trained"] == 4 and first["trainings"]["done"] == 4
     again = json.loads(palinode("run", job, "-o", out, "--json").stdout)
-    assert again["trained"] == 0 and again["done"] == 4 and again["exit_code"] == 0
+    assert again["trainings"]["trained"] == 0 and again["trainings"]["done"] == 4 and again["exit_code"] == 0
     before = records.results(out, proto)
     palinode("run", job, "-o", out, "--set", "evaluate.critique_quality=1,0.75,0.5,0")
     after = records.results(out, proto)
@@ -186,7 +186,7 @@ def test_a_training_that_is_killed_again_is_recorded_as_failed_with_its_reason(t
     # a plain rerun leaves it, --rerun failed does it
     assert palinode("run", job, "-o", out, "--set", "train.steps=1500", expect=1)
     done = json.loads(palinode("run", job, "-o", out, "--set", "train.steps=1500", "--rerun", "failed", "--json").stdout)
-    assert done["done"] == 2 and done["failed"] == 0 and done["exit_code"] == 0
+    assert done["trainings"]["done"] == 2 and done["trainings"]["failed"] == 0 and done["exit_code"] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
