@@ -80,6 +80,26 @@ Status segments_next_number(const char *dir, unsigned long *number, Error *err) 
     return STATUS_OK;
 }
 
+/* Name and state letter of a process; false where /proc does not tell. */
+static bool read_process(pid_t pid, char name[16], char *state) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return false;
+    bool known = fscanf(file, "%*d (%15[^)]) %c", name, state) == 2;
+    fclose(file);
+    return known;
+}
+
+/* Whether this program runs as process pid. A zombie does not run, and another program may have got a dead run's pid.
+ */
+static bool runs_here(pid_t pid) {
+    char name[16], own_name[16], state, own_state;
+    if (kill(pid, 0) != 0 && errno != EPERM) return false;
+    if (!read_process(pid, name, &state) || !read_process(getpid(), own_name, &own_state)) return true;
+    return state != 'Z' && state != 'X' && strcmp(name, own_name) == 0;
+}
+
 bool segment_is_alive(const char *dir, const char *segment) {
     char path[PATH_MAX], here[256] = "";
     const char *state = "", *host = "";
@@ -94,7 +114,7 @@ bool segment_is_alive(const char *dir, const char *segment) {
         gethostname(here, sizeof here - 1);
         clock_gettime(CLOCK_REALTIME, &now);
         if (strcmp(host, here) == 0)
-            alive = pid > 0 && pid <= INT_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+            alive = pid > 0 && pid <= INT_MAX && runs_here((pid_t)pid);
         else
             alive = (json_int_t)now.tv_sec * 1000 - updated_ms < STALE_MS;
     }

@@ -23,7 +23,7 @@ void segment_path(const char *dir, const char *kind, const char *segment, char *
 /* The number after the largest that any file in dir has. */
 Status segments_next_number(const char *dir, unsigned long *number, Error *err);
 
-/* Whether the segment's run seems to be going on: its status file says "running", and its process exists, or, when it
+/* Whether the segment's run seems to be going on: its status file says "running", and its process runs, or, when it
  * is of another machine, the file was rewritten within the last two minutes. */
 bool segment_is_alive(const char *dir, const char *segment);
 

@@ -634,6 +634,28 @@ static void repair_refuses_a_segment_whose_run_goes_on(void **state) {
     assert_false(is_taken_for_alive("running", 0, here, 0));
 }
 
+static void a_zombie_or_another_program_with_its_number_is_no_run(void **state) {
+    char here[256] = "";
+    int turns = 0;
+    siginfo_t ended;
+    gethostname(here, sizeof here - 1);
+    pid_t zombie = fork();
+    if (zombie == 0) _exit(0);
+    assert_int_equal(waitid(P_PID, (id_t)zombie, &ended, WEXITED | WNOWAIT), 0);
+    assert_false(is_taken_for_alive("running", (int)zombie, here, 0));
+    assert_int_equal(waitpid(zombie, NULL, 0), zombie);
+    pid_t other = fork();
+    if (other == 0) {
+        execlp("sleep", "sleep", "60", (char *)NULL);
+        _exit(1);
+    }
+    while (is_taken_for_alive("running", (int)other, here, 0) && turns++ < 1000) /* until it is another program */
+        usleep(1000);
+    kill(other, SIGKILL);
+    assert_int_equal(waitpid(other, NULL, 0), other);
+    assert_in_range(turns, 0, 999);
+}
+
 static void a_file_is_replaced_as_a_whole(void **state) {
     Folder folder = make_folder();
     char path[PATH_BYTES], text[16] = "";
@@ -675,6 +697,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(repair_sets_aside_a_file_without_a_whole_record),
         cmocka_unit_test(repair_leaves_what_is_not_ours),
         cmocka_unit_test(repair_refuses_a_segment_whose_run_goes_on),
+        cmocka_unit_test(a_zombie_or_another_program_with_its_number_is_no_run),
         cmocka_unit_test(a_file_is_replaced_as_a_whole),
     };
     return run_tests(tests, argc, argv);
