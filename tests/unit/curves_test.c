@@ -123,6 +123,27 @@ static void what_a_baseline_cannot_say_is_nan(void **state) {
     fixture_free(fixture);
 }
 
+static void a_prompt_is_predicted_and_measured_alike_in_any_company(void **state) {
+    (void)state;
+    enum { SOME = 3 };
+    Fixture *fixture = fixture_create();
+    float start[PROMPTS * D * D], alone[SOME * ROW];
+    double values[METRIC_COUNT][SOME * N];
+    double *const value[METRIC_COUNT] = {values[0], values[1], values[2]};
+    gd_start_draw(5, 0, PROMPTS, D, start);
+    predictor_apply(PREDICTOR_GD, &fixture->prompts, start, 7, fixture->pred);
+    metrics_per_prompt(&fixture->prompts, fixture->pred, fixture->value);
+    for (int first = 0; first + SOME <= PROMPTS; first += 5) {
+        Prompts some = prompts_slice(&fixture->prompts, first, SOME);
+        predictor_apply(PREDICTOR_GD, &some, start + first * D * D, 7, alone);
+        assert_memory_equal(alone, fixture->pred + first * ROW, sizeof alone);
+        metrics_per_prompt(&some, alone, value);
+        for (int metric = 0; metric < METRIC_COUNT; metric++)
+            assert_memory_equal(value[metric], fixture->value[metric] + first * N, sizeof values[metric]);
+    }
+    fixture_free(fixture);
+}
+
 static void equal_rewards_leave_contrast_and_exact_undefined(void **state) {
     (void)state;
     Fixture *fixture = fixture_create();
@@ -252,6 +273,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(tau_b_counts_ties_as_kendall_did),
         cmocka_unit_test(metrics_use_clean_rewards_and_predictors_those_seen),
         cmocka_unit_test(what_a_baseline_cannot_say_is_nan),
+        cmocka_unit_test(a_prompt_is_predicted_and_measured_alike_in_any_company),
         cmocka_unit_test(equal_rewards_leave_contrast_and_exact_undefined),
         cmocka_unit_test(of_equally_good_responses_the_first_is_best),
         cmocka_unit_test(extrapolation_finds_the_aligned_answer_from_clean_rewards),

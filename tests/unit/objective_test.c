@@ -2,6 +2,7 @@
 #include "tests/harness.h"
 
 #include "worker/train/objective.h"
+#include "worker/train/ranked.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -132,14 +133,14 @@ static void a_prediction_that_is_not_finite_shows_in_the_loss(void **state) {
         }
 }
 
-/* The textbook form, with a logsumexp of its own for each place. */
-static double naive_plackett_luce(int n, const double *score, const int *ranking) {
+/* The textbook form, with a logsumexp of its own for each place, of one lane. */
+static double naive_plackett_luce(int n, Lanes *score, int lane) {
     double loss = 0;
     for (int k = 0; k < n; k++) {
         double sum = 0;
         for (int l = k; l < n; l++)
-            sum += exp(score[ranking[l]]);
-        loss += log(sum) - score[ranking[k]];
+            sum += exp(score[l][lane]);
+        loss += log(sum) - score[k][lane];
     }
     return loss;
 }
@@ -147,29 +148,71 @@ static double naive_plackett_luce(int n, const double *score, const int *ranking
 static void plackett_luce_of_a_long_list_is_that_of_the_textbook(void **state) {
     (void)state;
     enum { LONG = 500 };
-    static double score[LONG], slope[LONG];
-    static float reward[LONG], values[LONG];
-    static int ranking[LONG];
+    static Lanes score[LONG], slope[LONG], without_loss[LONG];
+    static float values[LONG * LANES];
+    Lanes loss;
     RngStream stream = {.purpose = RNG_TRAIN_PROMPTS, .seed = 8};
-    rng_uniform(stream, 0, LONG, reward);
-    rng_uniform(stream, LONG, LONG, values);
-    for (int j = 0; j < LONG; j++) {
-        score[j] = 2.0 * values[j] - 1;
-        ranking_insert(ranking, j, reward);
+    rng_uniform(stream, 0, LONG * LANES, values);
+    for (int j = 0; j < LONG * LANES; j++)
+        score[j / LANES][j % LANES] = 2.0 * values[j] - 1;
+    lanes_plackett_luce(LONG, score, loss, slope);
+    lanes_plackett_luce(LONG, score, NULL, without_loss);
+    assert_memory_equal(slope, without_loss, sizeof slope);
+    for (int lane = 0; lane < LANES; lane++) {
+        assert_near(loss[lane], naive_plackett_luce(LONG, score, lane), 1e-9);
+        for (int j = lane; j < LONG; j += 97) {
+            const double step = 1e-4, at = score[j][lane];
+            score[j][lane] = at + step;
+            double up = naive_plackett_luce(LONG, score, lane);
+            score[j][lane] = at - step;
+            double down = naive_plackett_luce(LONG, score, lane);
+            score[j][lane] = at;
+            assert_near(slope[j][lane], (up - down) / (2 * step), 1e-6);
+        }
     }
-    for (int k = 1; k < LONG; k++)
-        assert_true(reward[ranking[k - 1]] >= reward[ranking[k]]);
-    double loss = plackett_luce_loss(LONG, score, ranking, slope);
-    assert_near(loss, naive_plackett_luce(LONG, score, ranking), 1e-9);
-    assert_near(plackett_luce_loss(LONG, score, ranking, NULL), loss, 0);
-    for (int j = 0; j < LONG; j += 37) {
-        const double step = 1e-4, at = score[j];
-        score[j] = at + step;
-        double up = naive_plackett_luce(LONG, score, ranking);
-        score[j] = at - step;
-        double down = naive_plackett_luce(LONG, score, ranking);
-        score[j] = at;
-        assert_near(slope[j], (up - down) / (2 * step), 1e-6);
+}
+
+/* Responses whose only entry is their index stand by falling reward, of equal ones the earlier first. */
+static void responses_stand_by_reward_and_then_by_index(void **state) {
+    (void)state;
+    enum { MANY = 40 };
+    static Lanes rewards[MANY], responses[MANY];
+    for (int j = 0; j < MANY; j++) {
+        Lanes reward, response[1];
+        for (int lane = 0; lane < LANES; lane++) {
+            uint32_t bits = rng_bits((RngStream){.purpose = RNG_TRAIN_PROMPTS, .unit = (uint32_t)lane}, (uint32_t)j);
+            reward[lane] = lane == 0 ? 1 : bits % (1U << lane); /* all equal in the first, few equal in the last */
+            response[0][lane] = j;
+        }
+        lanes_insert(1, j, reward, response, rewards, responses);
+    }
+    for (int lane = 0; lane < LANES; lane++)
+        for (int k = 1; k < MANY; k++) {
+            assert_true(rewards[k - 1][lane] >= rewards[k][lane]);
+            if (rewards[k - 1][lane] == rewards[k][lane]) assert_true(responses[k - 1][lane] < responses[k][lane]);
+        }
+}
+
+/* As many prompts as fill groups of lanes and some more: loss and derivatives are those of each prompt alone. */
+static void prompts_that_stand_together_do_not_see_each_other(void **state) {
+    (void)state;
+    enum { PROMPTS = 2 * LANES + 3 };
+    static float ys[PROMPTS][ROW], seen[PROMPTS][N], y_star[PROMPTS][ROW], pred[PROMPTS][ROW], dpred[PROMPTS][ROW];
+    for (int objective = OBJECTIVE_PLACKETT_LUCE; objective <= OBJECTIVE_MSE; objective++) {
+        static OnePrompt each[PROMPTS];
+        double sum = 0;
+        for (int p = 0; p < PROMPTS; p++) {
+            each[p] = random_prompt((uint32_t)p);
+            sum += loss_of((Objective)objective, &each[p]);
+            memcpy(ys[p], each[p].ys, sizeof ys[p]);
+            memcpy(seen[p], each[p].seen, sizeof seen[p]);
+            memcpy(y_star[p], each[p].y_star, sizeof y_star[p]);
+            memcpy(pred[p], each[p].pred, sizeof pred[p]);
+        }
+        Prompts prompts = {.n = PROMPTS, .N = N, .d = D, .ys = *ys, .seen = *seen, .y_star = *y_star};
+        assert_true(objective_loss((Objective)objective, &prompts, *pred, 1, *dpred) == sum);
+        for (int p = 0; p < PROMPTS; p++)
+            assert_memory_equal(dpred[p], each[p].dpred, sizeof dpred[p]);
     }
 }
 
@@ -184,6 +227,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(losses_add_up_and_gradients_are_scaled),
         cmocka_unit_test(a_prediction_that_is_not_finite_shows_in_the_loss),
         cmocka_unit_test(plackett_luce_of_a_long_list_is_that_of_the_textbook),
+        cmocka_unit_test(responses_stand_by_reward_and_then_by_index),
+        cmocka_unit_test(prompts_that_stand_together_do_not_see_each_other),
     };
     return run_tests(tests, argc, argv);
 }

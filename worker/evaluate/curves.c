@@ -1,54 +1,74 @@
 /* See curves.h. */
 #include "worker/evaluate/curves.h"
 
-#include "worker/train/objective.h"
+#include "worker/train/ranked.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Kendall's tau-b of two lists of n: (concordant - discordant) / sqrt(untied pairs of a x untied pairs of b); NaN when
- * a list is constant. Source: Kendall, "The treatment of ties in ranking problems", Biometrika 1945. */
-static double kendall_tau_b(int n, const double *a, const float *b) {
-    int64_t agreement = 0, untied_a = 0, untied_b = 0;
-    for (int i = 0; i < n; i++) {
-        if (isnan(a[i]) || isnan(b[i])) return NAN;
-        for (int j = 0; j < i; j++) {
-            int sign_a = (a[i] > a[j]) - (a[i] < a[j]), sign_b = (b[i] > b[j]) - (b[i] < b[j]);
-            agreement += sign_a * sign_b;
-            untied_a += sign_a != 0;
-            untied_b += sign_b != 0;
-        }
+/* Kendall's tau-b of score and rewards (n; best reward first): (concordant - discordant) / sqrt(pairs not tied in score
+ * x pairs not tied in reward); NaN where all are. Source: Kendall, "The treatment of ties in ranking problems",
+ * Biometrika 1945. */
+LANES_INLINE void lanes_kendall_tau(int n, const Lanes *score, const Lanes *rewards, Lanes tau) {
+    Lanes agreement = {0}, untied_score = {0}, untied_reward = {0};
+    for (int better = 0; better < n; better++) {
+        for (int l = 0; l < LANES; l++)
+            agreement[l] += score[better][l] - score[better][l]; /* 0, or NaN */
+        for (int worse = better + 1; worse < n; worse++)
+            for (int l = 0; l < LANES; l++) {
+                double right = score[better][l] > score[worse][l] ? 1 : 0;
+                double wrong = score[better][l] < score[worse][l] ? 1 : 0;
+                double differ = rewards[better][l] > rewards[worse][l] ? 1 : 0;
+                agreement[l] += differ * (right - wrong);
+                untied_score[l] += right + wrong;
+                untied_reward[l] += differ;
+            }
     }
-    if (untied_a == 0 || untied_b == 0) return NAN;
-    return (double)agreement / sqrt((double)untied_a * (double)untied_b);
+    for (int l = 0; l < LANES; l++) {
+        double pairs = untied_score[l] * untied_reward[l];
+        tau[l] = pairs > 0 ? agreement[l] / sqrt(pairs) : NAN;
+    }
 }
 
-static void metrics_of_prompt(const Prompts *prompt, const float *pred, double *const value[METRIC_COUNT]) {
-    int N = prompt->N, d = prompt->d;
-    double responses[(size_t)N * d], unit[d], aligned[d], score[N];
-    int ranking[N];
+/* value[metric] (n, N) of up to LANES prompts. */
+FOR_EVERY_CPU static void metrics_of_group(const Prompts *group, const float *pred, double *const *value) {
+    int n = group->n, N = group->N, d = group->d;
+    size_t row = (size_t)N * d;
+    Lanes rewards[N], responses[row], reward, response[d], unit[d], aligned[d], score[N], slope[N], norm;
+    Lanes metric[METRIC_COUNT];
     for (int i = 0; i < N; i++) {
         size_t at = (size_t)i * d;
-        unit_vector(d, pred + at, unit);
-        unit_vector(d, prompt->y_star + at, aligned);
-        for (int j = 0; j < i; j++)
-            score[j] = dot_product(d, unit, responses + (size_t)j * d);
-        value[METRIC_NMSE][i] = 1 - dot_product(d, unit, aligned);
-        value[METRIC_KENDALL_TAU][i] = i < 2 ? NAN : kendall_tau_b(i, score, prompt->rs);
-        value[METRIC_ALIGNMENT_LOSS][i] = i < 2 ? NAN : plackett_luce_loss(i, score, ranking, NULL);
-        unit_vector(d, prompt->ys + at, responses + at);
-        ranking_insert(ranking, i, prompt->rs);
+        lanes_load(n, row, d, pred + at, unit);
+        lanes_normalise(d, unit, norm);
+        lanes_load(n, row, d, group->y_star + at, aligned);
+        lanes_normalise(d, aligned, norm);
+        lanes_dot_product(d, unit, aligned, metric[METRIC_NMSE]);
+        for (int k = 0; k < i; k++)
+            lanes_dot_product(d, unit, responses + (size_t)k * d, score[k]);
+        if (i >= 2) {
+            lanes_plackett_luce(i, score, metric[METRIC_ALIGNMENT_LOSS], slope);
+            lanes_kendall_tau(i, score, rewards, metric[METRIC_KENDALL_TAU]);
+        }
+        for (int p = 0; p < n; p++) {
+            value[METRIC_NMSE][p * N + i] = 1 - metric[METRIC_NMSE][p];
+            value[METRIC_KENDALL_TAU][p * N + i] = i < 2 ? NAN : metric[METRIC_KENDALL_TAU][p];
+            value[METRIC_ALIGNMENT_LOSS][p * N + i] = i < 2 ? NAN : metric[METRIC_ALIGNMENT_LOSS][p];
+        }
+        lanes_load(n, (size_t)N, 1, group->rs + i, &reward);
+        lanes_load(n, row, d, group->ys + at, response);
+        lanes_normalise(d, response, norm);
+        lanes_insert(d, i, reward, response, rewards, responses);
     }
 }
 
 void metrics_per_prompt(const Prompts *prompts, const float *pred, double *const value[METRIC_COUNT]) {
-    int N = prompts->N, d = prompts->d;
-    for (int p = 0; p < prompts->n; p++) {
-        Prompts prompt = prompts_slice(prompts, p, 1);
-        double *of_prompt[METRIC_COUNT];
+    int N = prompts->N;
+    for (int p = 0; p < prompts->n; p += LANES) {
+        Prompts group = prompts_slice(prompts, p, prompts->n - p < LANES ? prompts->n - p : LANES);
+        double *of_group[METRIC_COUNT];
         for (int metric = 0; metric < METRIC_COUNT; metric++)
-            of_prompt[metric] = value[metric] + (size_t)p * N;
-        metrics_of_prompt(&prompt, pred + (size_t)p * N * d, of_prompt);
+            of_group[metric] = value[metric] + (size_t)p * N;
+        metrics_of_group(&group, pred + (size_t)p * N * prompts->d, of_group);
     }
 }
 
