@@ -12,10 +12,10 @@
 LANES_INLINE void lanes_kendall_tau(int n, const Lanes *score, const Lanes *rewards, Lanes tau) {
     Lanes agreement = {0}, untied_score = {0}, untied_reward = {0};
     for (int better = 0; better < n; better++) {
-        for (int l = 0; l < LANES; l++)
+        FOR_LANES (l)
             agreement[l] += score[better][l] - score[better][l]; /* 0, or NaN */
         for (int worse = better + 1; worse < n; worse++)
-            for (int l = 0; l < LANES; l++) {
+            FOR_LANES (l) {
                 double right = score[better][l] > score[worse][l] ? 1 : 0;
                 double wrong = score[better][l] < score[worse][l] ? 1 : 0;
                 double differ = rewards[better][l] > rewards[worse][l] ? 1 : 0;
@@ -24,7 +24,7 @@ LANES_INLINE void lanes_kendall_tau(int n, const Lanes *score, const Lanes *rewa
                 untied_reward[l] += differ;
             }
     }
-    for (int l = 0; l < LANES; l++) {
+    FOR_LANES (l) {
         double pairs = untied_score[l] * untied_reward[l];
         tau[l] = pairs > 0 ? agreement[l] / sqrt(pairs) : NAN;
     }

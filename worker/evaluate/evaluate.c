@@ -4,10 +4,13 @@
 #include "worker/evaluate/curves.h"
 #include "worker/evaluate/predictors.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 struct Evaluation {
     uint32_t seed;
+    CriticSettings critic; /* the last */
+    double accuracy;       /* its self-check accuracy; NaN: no critic yet */
     Arena arena;
     Prompts prompts;
     float *gd_start; /* (n, d, d) */
@@ -35,6 +38,7 @@ Status evaluation_create(const TaskSettings *task, uint32_t seed, int n_prompts,
     Evaluation *evaluation = calloc(1, sizeof *evaluation);
     if (evaluation == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate an evaluation");
     evaluation->seed = seed;
+    evaluation->accuracy = NAN;
     take_pieces(evaluation, task, n_prompts);
     Status status = arena_create(&evaluation->arena, evaluation->arena.used_bytes, err);
     if (status != STATUS_OK) {
@@ -55,8 +59,12 @@ void evaluation_free(Evaluation *evaluation) {
 }
 
 double evaluation_set_critic(Evaluation *evaluation, const CriticSettings *critic) {
+    const CriticSettings *last = &evaluation->critic;
+    bool same = critic->quality == last->quality && critic->noise == last->noise && critic->feedback == last->feedback;
+    if (same && !isnan(evaluation->accuracy)) return evaluation->accuracy; /* baselines share a critic */
+    evaluation->critic = *critic;
     critic_apply(&evaluation->prompts, critic, RNG_EVALUATION_CRITIC, evaluation->seed, 0, 0);
-    return critic_self_check_accuracy(&evaluation->prompts);
+    return evaluation->accuracy = critic_self_check_accuracy(&evaluation->prompts);
 }
 
 Status evaluation_of_model(Evaluation *evaluation, Model *model, int micro_batch, const float *parameters, Curves *out,

@@ -38,15 +38,15 @@ LANES_INLINE void descend(int d, int i, const Lanes *x, const Lanes *responses, 
         double rate = RATE / (1 - decay1), square_scale = 1 / (1 - decay2);
         for (int r = 0; r < d; r++) {
             Lanes root, change = {0};
-            for (int l = 0; l < LANES; l++) {
+            FOR_LANES (l) {
                 mean[r][l] = BETA1 * mean[r][l] + (1 - BETA1) * derivative[r][l];
                 square[r][l] = BETA2 * square[r][l] + (1 - BETA2) * derivative[r][l] * derivative[r][l];
                 root[l] = sqrt(square[r][l] * square_scale);
             }
             for (int c = 0; c < d; c++)
-                for (int l = 0; l < LANES; l++)
+                FOR_LANES (l)
                     change[l] += x[c][l] * x[c][l] / (fabs(x[c][l]) * root[l] + EPSILON);
-            for (int l = 0; l < LANES; l++)
+            FOR_LANES (l)
                 answer[r][l] -= rate * mean[r][l] * change[l];
         }
     }

@@ -13,19 +13,19 @@
 LANES_INLINE void lanes_bradley_terry(int n, const Lanes *score, const Lanes *rewards, double *loss, Lanes *slope) {
     enum { FACTORS = 16 }; /* in a product before its logarithm is taken */
     Lanes weight[n], product, pairs = {0};
-    for (int l = 0; l < LANES; l++) {
+    FOR_LANES (l) {
         product[l] = 1;
         loss[l] = 0;
     }
     for (int k = 0; k < n; k++)
-        for (int l = 0; l < LANES; l++) {
+        FOR_LANES (l) {
             weight[k][l] = elementary_exp(score[k][l]);
             slope[k][l] = 0;
         }
     int factors = 0;
     for (int better = 0; better < n; better++)
         for (int worse = better + 1; worse < n; worse++) {
-            for (int l = 0; l < LANES; l++) {
+            FOR_LANES (l) {
                 double both = weight[better][l] + weight[worse][l], wrong = weight[worse][l] / both;
                 double differ = rewards[better][l] != rewards[worse][l] ? 1 : 0;
                 product[l] *= differ > 0 ? both : 1;
@@ -35,12 +35,12 @@ LANES_INLINE void lanes_bradley_terry(int n, const Lanes *score, const Lanes *re
                 pairs[l] += differ;
             }
             if (++factors % FACTORS == 0)
-                for (int l = 0; l < LANES; l++) {
+                FOR_LANES (l) {
                     loss[l] += elementary_log(product[l]);
                     product[l] = 1;
                 }
         }
-    for (int l = 0; l < LANES; l++) {
+    FOR_LANES (l) {
         double share = pairs[l] > 0 ? 1 / pairs[l] : 0;
         loss[l] = (loss[l] + elementary_log(product[l])) * share;
         for (int k = 0; k < n; k++)
@@ -63,7 +63,7 @@ LANES_INLINE void lanes_loss(Objective objective, int d, int n, Lanes *pred, con
     else if (objective == OBJECTIVE_BRADLEY_TERRY)
         lanes_bradley_terry(n, score, rewards, loss, slope);
     else
-        for (int l = 0; l < LANES; l++) {
+        FOR_LANES (l) {
             loss[l] = 1 - score[0][l];
             slope[0][l] = -1;
         }
@@ -84,7 +84,7 @@ FOR_EVERY_CPU static void group_loss(Objective objective, const Prompts *group, 
             lanes_load(n, row, d, group->y_star + at, aligned);
             lanes_normalise(d, aligned, norm);
             lanes_loss(objective, d, i, unit, rewards, responses, aligned, part, derivative);
-            for (int l = 0; l < LANES; l++)
+            FOR_LANES (l)
                 loss[l] += part[l];
         }
         for (int p = 0; p < n && dpred != NULL; p++)
