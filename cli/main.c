@@ -4,6 +4,7 @@
 #include "proto/base/status.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -68,6 +69,7 @@ static int dispatch_command(int argc, char **argv) {
 
 int main(int argc, char **argv) {
     occupy_streams();
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of the write, as a full disk is */
     int exit_code = dispatch_command(argc, argv);
     bool printed = fflush(stdout) == 0 && !ferror(stdout);
     if (printed || exit_code != STATUS_OK) return exit_code;

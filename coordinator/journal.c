@@ -55,6 +55,10 @@ static Status scan_segment(const char *dir, const char *kind, const char *segmen
     segment_path(dir, kind, segment, path);
     Status status = record_file_scan(path, visit, context, &scan, err);
     bool died_at_once = status == STATUS_DATA && scan.records == 0 && scan.torn;
+    if (status == STATUS_DATA && scan.records == 0 && !died_at_once && err != NULL) {
+        Error why = *err;
+        return error_set(err, status, "%s; without this file the folder can be used: move it away", why.text);
+    }
     if (status != STATUS_OK && !died_at_once) return status;
     if (scan.problem[0] == '\0' || segment_is_alive(dir, segment)) return STATUS_OK;
     add_warning(warnings, path, scan.problem,

@@ -53,8 +53,10 @@ static Status verify_file(const char *dir, const char *kind, const char *segment
     segment_path(dir, kind, segment, path);
     Status status = record_file_scan(path, NULL, NULL, &check.scan, &trouble);
     if (status == STATUS_NO_MEMORY) return error_set(err, status, "%s", trouble.text);
-    if (status != STATUS_OK && check.scan.problem[0] == '\0')
-        snprintf(check.scan.problem, sizeof check.scan.problem, "%s", trouble.text);
+    if (status != STATUS_OK && check.scan.problem[0] == '\0') { /* the path is shown with every problem */
+        size_t skipped = strncmp(trouble.text, path, strlen(path)) == 0 ? strlen(path) + strlen(": ") : 0;
+        snprintf(check.scan.problem, sizeof check.scan.problem, "%s", trouble.text + skipped);
+    }
     check.alive = segment_is_alive(dir, segment);
     bool in_order = check.scan.problem[0] == '\0' || (check.alive && check.scan.torn);
     bool repairable = !check.alive && (check.scan.records > 0 || check.scan.torn) && status != STATUS_IO;

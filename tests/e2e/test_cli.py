@@ -123,6 +123,34 @@ def test_the_summary_of_a_run_names_its_numbers_as_the_status_does(tmp_path, res
         assert summary[key] == status[key]
 
 
+def test_a_limit_on_the_size_of_files_is_an_error_and_no_death(tmp_path, results):
+    done = subprocess.run(["sh", "-c", 'ulimit -f 4; exec "$@"', "sh", binary(), "run", results.parent / "tiny.yaml", "-o",
+                           tmp_path / "out", "-q", "--set", "model.n_embd=32"],
+                          env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 74 and "File too large" in done.stderr, done
+    for line in palinode("verify", tmp_path / "out").stdout.splitlines():
+        assert ": whole" in line
+
+
+def test_without_gnuplot_no_figure_is_said_to_be_drawn(tmp_path, results):
+    done = palinode("analyze", results, "-o", tmp_path / "out", env={"PATH": str(tmp_path)}, expect=1)
+    assert "and 0 figures" in done.stderr and "gnuplot is not on PATH" in done.stderr
+    assert (tmp_path / "out" / "report.html").exists() and (tmp_path / "out" / "tables" / "summary.csv").exists()
+
+
+def test_a_file_whose_header_is_damaged_comes_with_advice(tmp_path, results):
+    for file in results.glob("*-0001.tfrecord"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    path = tmp_path / "records-0001.tfrecord"
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    message = complaint("status", tmp_path, code=65)
+    assert message.startswith(f"{path}: record 1 at byte 0: ") and message.endswith(": move it away")
+    path.rename(tmp_path / "damaged")
+    palinode("run", results.parent / "tiny.yaml", "-o", tmp_path, "-q")
+
+
 def test_every_damaged_file_has_a_warning_line_of_its_own(tmp_path, results):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
