@@ -1,6 +1,7 @@
 /* The tuned row-wise kernels, compiled once per instruction set with KERNELS_PATH defined as its name.
  *
- * Each passes over its data once or twice with vectors; sums over many rows are made in double, a column at a time.
+ * Each passes over its data once or twice with vectors; sums over many rows are made in double, a column at a time,
+ * from sums of few rows in float.
  * What each computes is said in kernels.h; this file must not call a function compiled for another path. */
 #include "worker/kernels/matmul.h"
 #include "worker/kernels/paths.h"
@@ -20,18 +21,24 @@ static void add_bias(int rows, int columns, const float *x, const float *bias, c
     }
 }
 
+/* Rows whose sum is made in float before it is added to one in double. */
+enum { BLOCK_ROWS = 8 };
+
 static void column_sums(int rows, int columns, const float *x, float *sums) {
     for (int c = 0; c < columns; c += LANES) {
-        HalfDoubles even[2] = {{0}}, odd[2] = {{0}}; /* two chains of additions run at once */
-        int left = columns - c, row = 0;
-        for (; row + 1 < rows; row += 2) {
-            vector_accumulate(even, vector_load_first(x + (size_t)row * columns + c, left));
-            vector_accumulate(odd, vector_load_first(x + (size_t)(row + 1) * columns + c, left));
+        HalfDoubles total[2] = {{0}};
+        int left = columns - c;
+        for (int row = 0; row < rows; row += BLOCK_ROWS) {
+            Vector even = {0}, odd = {0}; /* two chains of additions run at once */
+            int end = row + BLOCK_ROWS < rows ? row + BLOCK_ROWS : rows;
+            const float *at = x + (size_t)row * columns + c;
+            for (int r = row; r < end; r += 2, at += 2 * (size_t)columns) {
+                even += vector_load_first(at, left);
+                if (r + 1 < end) odd += vector_load_first(at + columns, left);
+            }
+            vector_accumulate(total, even + odd);
         }
-        if (row < rows) vector_accumulate(even, vector_load_first(x + (size_t)row * columns + c, left));
-        even[0] += odd[0];
-        even[1] += odd[1];
-        vector_add_sums(sums + c, left, even);
+        vector_add_sums(sums + c, left, total);
     }
 }
 
@@ -54,32 +61,40 @@ static void layer_norm_forward(int rows, int columns, const float *x, const floa
                                float *stats) {
     for (int row = 0; row < rows; row++) {
         const float *in = x + (size_t)row * columns;
-        HalfDoubles sum[2] = {{0}}, squares[2] = {{0}};
+        Vector sum = {0}, squares = {0};
         for (int c = 0; c < columns; c += LANES)
-            vector_accumulate(sum, vector_load_first(in + c, columns - c));
-        float mean = (float)(doubles_sum(sum) / columns);
+            sum += vector_load_first(in + c, columns - c);
+        float mean = vector_sum(sum) / (float)columns;
         for (int c = 0; c < columns; c += LANES) {
             Vector centred = vector_keep_first(vector_load_first(in + c, columns - c) - mean, columns - c);
-            vector_accumulate(squares, centred * centred);
+            squares = vector_fma(centred, centred, squares);
         }
         stats[2 * row] = mean;
-        stats[2 * row + 1] = (float)(1.0 / sqrt(doubles_sum(squares) / columns + 1e-5));
+        stats[2 * row + 1] = 1.0f / sqrtf(vector_sum(squares) / (float)columns + 1e-5f);
     }
     layer_norm_again(rows, columns, x, stats, gain, bias, y);
 }
 
 /* The part of layer_norm_backward that sums over rows. */
 static void layer_norm_backward_gain(int rows, int columns, const float *dy, const float *x, const float *stats,
-                                     float *dgain) {
+                                     float *dgain, float *dbias) {
     for (int c = 0; c < columns; c += LANES) {
-        HalfDoubles sums[2] = {{0}};
+        HalfDoubles gains[2] = {{0}}, biases[2] = {{0}};
         int left = columns - c;
-        for (int row = 0; row < rows; row++) {
-            size_t place = (size_t)row * columns + c;
-            Vector normed = (vector_load_first(x + place, left) - stats[2 * row]) * stats[2 * row + 1];
-            vector_accumulate(sums, normed * vector_load_first(dy + place, left));
+        for (int row = 0; row < rows; row += BLOCK_ROWS) {
+            Vector gain = {0}, bias = {0};
+            int end = row + BLOCK_ROWS < rows ? row + BLOCK_ROWS : rows;
+            for (int r = row; r < end; r++) {
+                size_t place = (size_t)r * columns + c;
+                Vector d = vector_load_first(dy + place, left);
+                gain = vector_fma((vector_load_first(x + place, left) - stats[2 * r]) * stats[2 * r + 1], d, gain);
+                bias += d;
+            }
+            vector_accumulate(gains, gain);
+            vector_accumulate(biases, bias);
         }
-        vector_add_sums(dgain + c, left, sums);
+        vector_add_sums(dgain + c, left, gains);
+        vector_add_sums(dbias + c, left, biases);
     }
 }
 
@@ -105,8 +120,7 @@ static void layer_norm_backward(int rows, int columns, const float *dy, const fl
                                vector_fma(d, vector_all(rstd), vector_load_first(dx + start + c, left)));
         }
     }
-    layer_norm_backward_gain(rows, columns, dy, x, stats, dgain);
-    column_sums(rows, columns, dy, dbias);
+    layer_norm_backward_gain(rows, columns, dy, x, stats, dgain, dbias);
 }
 
 static void adam(size_t count, int64_t step, double rate, const float *gradient, float *m, float *v,

@@ -15,12 +15,16 @@ static void copy_padded(int rows, int columns, const float *from, size_t from_ro
         memcpy(to + r * PANEL, from + r * from_row, (size_t)columns * sizeof *to);
 }
 
-/* A tile whose last vector has columns that c has not. start is padded. */
+/* A tile whose last vector has columns that c has not. */
 static void narrow_tile(int rows, int columns, const Operands *in, const Target *to) {
-    float block[TILE_ROWS * PANEL];
+    float block[TILE_ROWS * PANEL], start[PANEL];
     Target padded = *to;
     padded.c = block;
     padded.c_row = PANEL;
+    if (to->start) {
+        copy_padded(1, columns, to->start, 0, start);
+        padded.start = start;
+    }
     if (to->other) {
         copy_padded(rows, columns, to->other, to->c_row, block);
         padded.other = block;
@@ -63,12 +67,11 @@ void PATH_NAME(packed_matmul)(int m, int n, int k, const float *a, const float *
     for (int i = 0, rows; i < m; i += rows) {
         rows = tile_height(m - i);
         for (int j = 0; j < n; j += PANEL) {
-            float start[PANEL] = {0};
             int columns = n - j;
-            if (biased) memcpy(start, epilogue->bias + j, (columns < PANEL ? columns : PANEL) * sizeof *start);
             size_t at = (size_t)i * n + j;
             Operands in = {k, a + (size_t)i * k, k, 1, packed + (size_t)j * k, panel_width(columns), false};
-            Target to = {c + at, n, start, other ? other + at : NULL, finish == FINISH_TIMES};
+            Target to = {c + at, n, biased ? epilogue->bias + j : NULL, other ? other + at : NULL,
+                         finish == FINISH_TIMES};
             tile_of_columns(rows, columns, &in, &to);
         }
         size_t at = (size_t)i * n;

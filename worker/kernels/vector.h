@@ -189,14 +189,6 @@ VECTOR_INLINE void vector_accumulate(HalfDoubles sums[2], Vector v) {
     sums[1] += __builtin_convertvector(halves[1], HalfDoubles);
 }
 
-VECTOR_INLINE double doubles_sum(const HalfDoubles sums[2]) {
-    HalfDoubles both = sums[0] + sums[1];
-    double sum = 0.0;
-    for (int i = 0; i < LANES / 2; i++)
-        sum += both[i];
-    return sum;
-}
-
 /* to[0 .. count) += sums, rounded to float after the addition. */
 VECTOR_INLINE void vector_add_sums(float *to, int count, const HalfDoubles sums[2]) {
     for (int i = 0; i < LANES && i < count; i++)
