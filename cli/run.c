@@ -405,8 +405,9 @@ static Status choose_workers(Run *run, const Setup *setup, int *workers, Error *
     if (channel_rank(run->channel) == 0 && setup->workers * sharing > cores) { /* said once, not by every rank */
         char text[160];
         snprintf(text, sizeof text,
-                 "%d workers on each of %d rank%s share %d core%s: more than the cores can run at once", setup->workers,
-                 sharing, sharing == 1 ? "" : "s", cores, cores == 1 ? "" : "s");
+                 "%d worker%s on each of %d rank%s share %d core%s: more than the cores can run at once",
+                 setup->workers, setup->workers == 1 ? "" : "s", sharing, sharing == 1 ? "" : "s", cores,
+                 cores == 1 ? "" : "s");
         terminal_say(&run->terminal, text);
     }
     *workers = setup->workers;

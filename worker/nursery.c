@@ -233,6 +233,7 @@ Status nursery_spawn(Nursery *nursery, uint64_t token, int fd, Error *err) {
 }
 
 Status nursery_kill(Nursery *nursery, uint64_t token, Error *err) {
+    kill(nursery->pid, SIGCONT); /* should somebody have stopped it, it could not obey */
     return order(nursery, (Order){.kind = ORDER_KILL, .token = token}, -1, err);
 }
 
@@ -254,7 +255,7 @@ int nursery_fd(const Nursery *nursery) {
 void nursery_stop(Nursery *nursery) {
     if (nursery == NULL) return;
     close(nursery->socket);
-    kill(nursery->pid, SIGCONT); /* should somebody have stopped it, it could not end */
+    kill(nursery->pid, SIGCONT); /* as for a kill */
     while (waitpid(nursery->pid, NULL, 0) < 0 && errno == EINTR)
         ;
     free(nursery);

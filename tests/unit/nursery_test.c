@@ -217,7 +217,7 @@ static void many_deaths_that_nobody_asks_for_do_not_block_the_nursery(void **sta
 }
 
 /* A stopped nursery could neither obey nor end, and its rank would wait for it. */
-static void a_nursery_that_somebody_stopped_still_ends(void **state) {
+static void a_nursery_that_somebody_stopped_still_kills_and_ends(void **state) {
     Nursery *nursery = open_nursery();
     int fd = spawn(nursery, 1);
     order(fd, "p");
@@ -236,10 +236,16 @@ static void a_nursery_that_somebody_stopped_still_ends(void **state) {
     assert_non_null(fgets(line, sizeof line, file));
     fclose(file);
     assert_int_equal(sscanf(strrchr(line, ')'), ") %*c %d", &parent), 1);
+    int other = spawn(nursery, 2);
+    order(other, "h");
+    assert_int_equal(kill(parent, SIGSTOP), 0);
+    assert_int_equal(nursery_kill(nursery, 2, NULL), STATUS_OK);
+    assert_int_equal(wait_for_exit(nursery).token, 2);
     assert_int_equal(kill(parent, SIGSTOP), 0);
     nursery_stop(nursery);
     assert_int_equal(kill(child, 0), -1); /* and it has waited for its children */
     close(fd);
+    close(other);
 }
 
 int main(int argc, char **argv) {
@@ -250,7 +256,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(frames_of_any_size_pass_a_stream_that_never_blocks),
         cmocka_unit_test(what_is_no_frame_is_refused_before_it_is_waited_for),
         cmocka_unit_test(many_deaths_that_nobody_asks_for_do_not_block_the_nursery),
-        cmocka_unit_test(a_nursery_that_somebody_stopped_still_ends),
+        cmocka_unit_test(a_nursery_that_somebody_stopped_still_kills_and_ends),
     };
     return run_tests(tests, argc, argv);
 }
