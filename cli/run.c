@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/version.h"
+#include "cli/warning.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
 #include "coordinator/segments.h"
@@ -232,7 +233,7 @@ static Status open_journal(Run *run, Error *err) {
                         ? journal_open(run->dir, &header, (uint64_t)(run->options.models_limit_gib * 0x1p30),
                                        &run->journal, warning, sizeof warning, err)
                         : error_set(err, STATUS_NO_MEMORY, "out of memory");
-    if (warning[0] != '\0') terminal_say(&run->terminal, warning);
+    print_warnings(warning);
     if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
     free(command);
     free(ranks);

@@ -157,7 +157,8 @@ def test_every_damaged_file_has_a_warning_line_of_its_own(tmp_path, results):
         for file in results.glob("*-0001.tfrecord"):
             (tmp_path / name / file.name).write_bytes(file.read_bytes()[:-3])
     (tmp_path / "a" / "status-0002.json").write_text("[")
-    for args in (["analyze", "a", "b", "-o", "out"], ["status", "a"], ["plan", results.parent / "tiny.yaml", "-o", "a"]):
+    for args in (["analyze", "a", "b", "-o", "out"], ["status", "a"], ["plan", results.parent / "tiny.yaml", "-o", "a"],
+                 ["run", results.parent / "tiny.yaml", "-o", "b"]):
         lines = palinode(*args, cwd=tmp_path).stderr.splitlines()
         warnings = [line for line in lines if line.startswith("palinode: warning: ")]
         assert len(warnings) == 2 and all(line.startswith("palinode: ") for line in lines), lines
