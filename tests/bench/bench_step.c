@@ -1,19 +1,24 @@
-/* Speed of a training step, in nominal GFLOP/s on one core, beside that of OpenBLAS's sgemm in the same seconds.
+/* Speed of a training step, in nominal GFLOP/s on one core, beside that of OpenBLAS's sgemm (2048^3) in the same
+ * seconds.
  *
- *     bench_step [--layers L] [--embd E] [--heads H] [--points N] [--batch B] [--micro-batch n] [--no-ffn] [--linear]
- *                [--kernels PATH] [--repeats R]
+ *     bench_step [--all] [--layers L] [--embd E] [--heads H] [--points N] [--batch B] [--micro-batch n] [--no-ffn]
+ *                [--linear] [--kernels PATH] [--repeats R]
  *
- * Without options: a table over E 48, 96, 128, L 4, 20 and B 64, 256. A step is a forward and backward pass over the
- * batch in micro-batches and one Adam update; the loss, which costs next to nothing, is a random derivative. Steps and
- * calibrations take turns, so that a noisy machine slows both; the medians and the median of the ratios are printed. */
+ * Without options: a table over E 48, 96, 128, L 4, 20 and B 64, 256, under three minutes; --all: also E 192 and other
+ * L. A step draws its prompts, makes the forward and backward pass with the loss between them in micro-batches, and
+ * updates by Adam. Steps and calibrations take turns, so that a noisy machine slows both, and time is CPU time; the
+ * medians and the median of the ratios are printed. Shares of the parts come from a step of their own with clocks
+ * around all kernels; "rest" are tokens, packing of weights, residual copies and the clocks. */
 #include "proto/wire/cost.h"
+#include "tests/bench/timed_kernels.h"
+#include "worker/kernels/matmul.h"
 #include "worker/model/model.h"
+#include "worker/train/objective.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct Case {
     ModelSettings model;
@@ -25,34 +30,21 @@ typedef struct Bench {
     const Kernels *kernels;
     Model *model;
     size_t parameters_count;
+    Arena arena;
     float *parameters, *gradient, *m, *v;
-    float *xs, *ys, *rs, *dpred, *pred;
+    Prompts prompts; /* one micro-batch */
+    float *pred, *dpred;
     float *a, *b, *c; /* of the calibration */
+    int64_t step;
+    double parts[PARTS];
 } Bench;
 
 enum { CALIBRATION_SIDE = 2048 };
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void *need(void *memory) {
     if (memory) return memory;
     fprintf(stderr, "out of memory\n");
     exit(71);
-}
-
-static float *noise(size_t count) {
-    float *values = need(malloc(count * sizeof(float)));
-    for (size_t i = 0; i < count; i++)
-        values[i] = (float)rand() / (float)RAND_MAX - 0.5f;
-    return values;
-}
-
-static float *zeros(size_t count) {
-    return need(calloc(count, sizeof(float)));
 }
 
 static int by_value(const void *a, const void *b) {
@@ -65,116 +57,174 @@ static double median(double *values, int count) {
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2.0;
 }
 
-/* GFLOP/s of sgemm on square matrices, for about a fiftieth of a second a call. */
+/* GFLOP/s of sgemm on square matrices. */
 static double calibrate(const Bench *bench) {
-    int side = CALIBRATION_SIDE, calls = 1;
-    double start = seconds();
-    for (int i = 0; i < calls; i++)
-        bench->kernels->matmul(false, false, side, side, side, 1.0f, bench->a, side, bench->b, side, 0.0f, bench->c,
-                               side);
-    return 2e-9 * side * side * side * calls / (seconds() - start);
+    int side = CALIBRATION_SIDE;
+    double start = cpu_seconds();
+    matmul_openblas(false, false, side, side, side, 1.0f, bench->a, side, bench->b, side, 0.0f, bench->c, side);
+    return 2e-9 * side * side * side / (cpu_seconds() - start);
 }
 
-static double step_seconds(const Bench *bench, const Shape *shape, const Case *run, int64_t step) {
-    double start = seconds();
-    size_t row = (size_t)shape->N * shape->d;
+/* One micro-batch: prompts first .. first + n of the step. */
+static void pass(Bench *bench, const Case *run, int first, int n) {
+    const CriticSettings critic = {.quality = 0.8, .noise = CRITIC_REPLACE, .feedback = FEEDBACK_SCALAR};
+    Prompts prompts = prompts_slice(&bench->prompts, 0, n);
+    double start = cpu_seconds();
+    prompts_draw(&prompts, &run->task, RNG_TRAIN_PROMPTS, 1, (uint32_t)bench->step, (uint32_t)first);
+    critic_apply(&prompts, &critic, RNG_TRAIN_CRITIC, 1, (uint32_t)bench->step, (uint32_t)first);
+    bench->parts[PART_DATA] += cpu_seconds() - start;
+    model_forward(bench->model, n, prompts.xs, prompts.ys, prompts.seen, bench->pred);
+    start = cpu_seconds();
+    objective_loss(OBJECTIVE_PLACKETT_LUCE, &prompts, bench->pred, 1.0 / run->batch, bench->dpred);
+    bench->parts[PART_LOSS] += cpu_seconds() - start;
+    model_backward(bench->model, bench->dpred, bench->gradient);
+}
+
+static double step_seconds(Bench *bench, const Case *run) {
+    double start = cpu_seconds();
+    bench->step++;
     memset(bench->gradient, 0, bench->parameters_count * sizeof(float));
     model_set_parameters(bench->model, bench->parameters);
-    for (int first = 0; first < run->batch; first += run->micro_batch) {
-        int n = run->batch - first < run->micro_batch ? run->batch - first : run->micro_batch;
-        model_forward(bench->model, n, bench->xs + first * row, bench->ys + first * row,
-                      bench->rs + (size_t)first * shape->N, bench->pred);
-        model_backward(bench->model, bench->dpred + first * row, bench->gradient);
-    }
-    bench->kernels->adam(bench->parameters_count, step, 1e-6, bench->gradient, bench->m, bench->v, bench->parameters);
-    return seconds() - start;
+    for (int first = 0; first < run->batch; first += run->micro_batch)
+        pass(bench, run, first, run->batch - first < run->micro_batch ? run->batch - first : run->micro_batch);
+    bench->kernels->adam(bench->parameters_count, bench->step, 1e-6, bench->gradient, bench->m, bench->v,
+                         bench->parameters);
+    return cpu_seconds() - start;
 }
 
-static Bench bench_create(const Kernels *kernels, const Shape *shape, const Case *run) {
+static void take_pieces(Bench *bench, const Case *run) {
+    size_t values = (size_t)run->micro_batch * (size_t)run->task.n_points * (size_t)run->task.n_dims;
+    size_t side = CALIBRATION_SIDE, count = bench->parameters_count;
+    bench->parameters = arena_take(&bench->arena, count, sizeof(float));
+    bench->gradient = arena_take(&bench->arena, count, sizeof(float));
+    bench->m = arena_take(&bench->arena, count, sizeof(float));
+    bench->v = arena_take(&bench->arena, count, sizeof(float));
+    bench->prompts = prompts_take(&bench->arena, &run->task, run->micro_batch);
+    bench->pred = arena_take(&bench->arena, values, sizeof(float));
+    bench->dpred = arena_take(&bench->arena, values, sizeof(float));
+    bench->a = arena_take(&bench->arena, side * side, sizeof(float));
+    bench->b = arena_take(&bench->arena, side * side, sizeof(float));
+    bench->c = arena_take(&bench->arena, side * side, sizeof(float));
+}
+
+static void bench_create(Bench *bench, const Kernels *kernels, const Shape *shape, const Case *run) {
     Error err;
-    Bench bench = {.kernels = kernels, .parameters_count = tensors_parameters(shape)};
-    if (model_create(shape, kernels, run->micro_batch, true, &bench.model, &err) != STATUS_OK) {
+    *bench = (Bench){.kernels = kernels, .parameters_count = tensors_parameters(shape)};
+    take_pieces(bench, run);
+    if (arena_create(&bench->arena, bench->arena.used_bytes, &err) != STATUS_OK ||
+        model_create(shape, kernels, run->micro_batch, true, &bench->model, &err) != STATUS_OK) {
         fprintf(stderr, "%s\n", err.text);
         exit(71);
     }
-    size_t values = (size_t)run->batch * shape->N * shape->d;
-    bench.parameters = zeros(bench.parameters_count);
-    bench.gradient = zeros(bench.parameters_count);
-    bench.m = zeros(bench.parameters_count);
-    bench.v = zeros(bench.parameters_count);
-    tensors_init(shape, 1, bench.parameters);
-    bench.xs = noise(values);
-    bench.ys = noise(values);
-    bench.rs = noise(values);
-    bench.dpred = noise(values);
-    bench.pred = noise(values);
-    bench.a = noise(CALIBRATION_SIDE * CALIBRATION_SIDE);
-    bench.b = noise(CALIBRATION_SIDE * CALIBRATION_SIDE);
-    bench.c = noise(CALIBRATION_SIDE * CALIBRATION_SIDE);
-    return bench;
+    take_pieces(bench, run);
+    tensors_init(shape, 1, bench->parameters);
+    for (size_t i = 0; i < (size_t)CALIBRATION_SIDE * CALIBRATION_SIDE; i++)
+        bench->a[i] = bench->b[i] = (float)(i % 1001) / 1001.0f - 0.5f;
 }
 
 static void bench_free(Bench *bench) {
-    float *pieces[] = {bench->parameters, bench->gradient, bench->m,    bench->v, bench->xs, bench->ys,
-                       bench->rs,         bench->dpred,    bench->pred, bench->a, bench->b,  bench->c};
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++)
-        free(pieces[i]);
     model_free(bench->model);
+    arena_destroy(&bench->arena);
+}
+
+/* Percentages of a step that the parts take. */
+static void print_parts(const Kernels *kernels, const Shape *shape, const Case *run) {
+    Bench bench;
+    double parts[PART_COUNTERS] = {0}, total = 0.0, counted = 0.0;
+    Kernels timed = timed_kernels(kernels, parts);
+    bench_create(&bench, &timed, shape, run);
+    step_seconds(&bench, run);
+    memset(parts, 0, sizeof parts);
+    memset(bench.parts, 0, sizeof bench.parts);
+    for (int steps = 0; steps < 1 || total < 0.2; steps++)
+        total += step_seconds(&bench, run);
+    total -= parts[PART_REPEATED];
+    for (int part = 0; part < PARTS; part++) {
+        double seconds = parts[part] + bench.parts[part];
+        counted += seconds;
+        printf(" %*.1f", (int)strlen(part_names[part]), 100.0 * seconds / total);
+    }
+    printf(" %4.1f\n", 100.0 * (total - counted) / total);
+    bench_free(&bench);
 }
 
 static void measure(const Kernels *kernels, Case run) {
+    Bench bench;
     Shape shape = shape_of(&run.model, &run.task);
     if (run.micro_batch == 0) run.micro_batch = model_best_micro_batch(&shape);
-    Bench bench = bench_create(kernels, &shape, &run);
+    bench_create(&bench, kernels, &shape, &run);
     double *rates = need(malloc((size_t)run.repeats * sizeof *rates));
     double *products = need(malloc((size_t)run.repeats * sizeof *products));
     double *ratios = need(malloc((size_t)run.repeats * sizeof *ratios));
-    step_seconds(&bench, &shape, &run, 1); /* fills the caches and the page tables */
     const ModelSettings model = {.n_layer = shape.L, .n_embd = shape.E, .ffn = shape.ffn};
     const double flops = cost_pass_flops(&model, &(TaskSettings){.n_points = shape.N}, run.batch);
+    calibrate(&bench); /* these two fill the caches and the page tables */
+    int steps = 1 + (int)(0.2 / step_seconds(&bench, &run));
     for (int i = 0; i < run.repeats; i++) {
-        double before = calibrate(&bench);
-        rates[i] = 1e-9 * flops / step_seconds(&bench, &shape, &run, i + 2);
+        double before = calibrate(&bench), seconds = 0.0;
+        for (int step = 0; step < steps; step++)
+            seconds += step_seconds(&bench, &run);
+        rates[i] = 1e-9 * flops * steps / seconds;
         products[i] = (before + calibrate(&bench)) / 2.0;
         ratios[i] = rates[i] / products[i];
     }
     double rate = median(rates, run.repeats);
-    printf("%4d %4d %4d %4d %5d %5d   %7.1f %7.1f %6.2f %10.1f %8.1f\n", shape.L, shape.E, shape.H, shape.N, run.batch,
+    printf("%3d %4d %2d %3d %4d %5d %8.1f %6.1f %6.2f %8.1f %6.1f |", shape.L, shape.E, shape.H, shape.N, run.batch,
            run.micro_batch, rate, median(products, run.repeats), median(ratios, run.repeats), 1e-6 * flops / rate,
            1e-6 * (double)model_memory_bytes(bench.model));
-    fflush(stdout);
     free(rates);
     free(products);
     free(ratios);
     bench_free(&bench);
+    print_parts(kernels, &shape, &run);
+    fflush(stdout);
+}
+
+static void print_heading(const Kernels *kernels) {
+    char fingerprint[128];
+    kernels_fingerprint(kernels, fingerprint, sizeof fingerprint);
+    printf("%s\n  L    E  H   N    B micro  GFLOP/s  sgemm  ratio  ms/step     MB |", fingerprint);
+    for (int part = 0; part < PARTS; part++)
+        printf(" %s", part_names[part]);
+    printf(" rest\n");
+}
+
+static void measure_table(const Kernels *kernels, Case run, bool all) {
+    static const struct { int E, H; } widths[] = {{48, 3}, {96, 3}, {128, 4}, {192, 6}};
+    static const int some_layers[] = {4, 20}, all_layers[] = {4, 5, 10, 20};
+    for (int width = 0; width < (all ? 4 : 3); width++)
+        for (int depth = 0; depth < (all ? 4 : 2); depth++)
+            for (int batch = 64; batch <= 256; batch += 192) {
+                run.model.n_embd = widths[width].E;
+                run.model.n_head = widths[width].H;
+                run.model.n_layer = all ? all_layers[depth] : some_layers[depth];
+                run.batch = batch;
+                measure(kernels, run);
+            }
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: bench_step [--layers L] [--embd E] [--heads H] [--points N] [--batch B] [--micro-batch n]\n"
-                    "                  [--no-ffn] [--linear] [--kernels PATH] [--repeats R]\n");
+    fprintf(stderr, "usage: bench_step [--all] [--layers L] [--embd E] [--heads H] [--points N] [--batch B]\n"
+                    "                  [--micro-batch n] [--no-ffn] [--linear] [--kernels PATH] [--repeats R]\n");
     return 64;
 }
 
 /* Reads the options into *run; -1: wrong, 0: none that names a case, 1: one case. */
-static int read_options(int argc, char **argv, Case *run, const char **kernels_name) {
+static int read_options(int argc, char **argv, Case *run, const char **kernels_name, bool *all) {
     const struct option options[] = {
-        {"layers", required_argument, NULL, 'l'},
-        {"embd", required_argument, NULL, 'e'},
-        {"heads", required_argument, NULL, 'h'},
-        {"points", required_argument, NULL, 'p'},
-        {"batch", required_argument, NULL, 'b'},
-        {"no-ffn", no_argument, NULL, 'f'},
-        {"linear", no_argument, NULL, 'a'},
-        {"kernels", required_argument, NULL, 'k'},
-        {"micro-batch", required_argument, NULL, 'm'},
-        {"repeats", required_argument, NULL, 'r'},
-        {NULL, 0, NULL, 0},
+        {"all", no_argument, NULL, 't'},           {"layers", required_argument, NULL, 'l'},
+        {"embd", required_argument, NULL, 'e'},    {"heads", required_argument, NULL, 'h'},
+        {"points", required_argument, NULL, 'p'},  {"batch", required_argument, NULL, 'b'},
+        {"no-ffn", no_argument, NULL, 'f'},        {"linear", no_argument, NULL, 'a'},
+        {"kernels", required_argument, NULL, 'k'}, {"micro-batch", required_argument, NULL, 'm'},
+        {"repeats", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0},
     };
     int one_case = 0, option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         int value = optarg ? atoi(optarg) : 1;
         if (option == '?' || (value < 1 && option != 'k')) return -1;
-        if (option != 'k' && option != 'r') one_case = 1;
+        if (option == 't') *all = true;
+        if (!strchr("krt", option)) one_case = 1;
         if (option == 'l') run->model.n_layer = value;
         if (option == 'e') run->model.n_embd = value;
         if (option == 'h') run->model.n_head = value;
@@ -195,7 +245,8 @@ int main(int argc, char **argv) {
                 .batch = 256,
                 .repeats = 5};
     const char *name = NULL;
-    int one_case = read_options(argc, argv, &run, &name);
+    bool all = false;
+    int one_case = read_options(argc, argv, &run, &name, &all);
     if (one_case < 0) return usage();
     const Kernels *kernels;
     Error err;
@@ -203,22 +254,10 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", err.text);
         return 64;
     }
-    char fingerprint[128];
-    kernels_fingerprint(kernels, fingerprint, sizeof fingerprint);
-    printf("%s\n   L    E    H    N     B micro   GFLOP/s   sgemm  ratio    ms/step memory MB\n", fingerprint);
-    if (one_case) {
+    print_heading(kernels);
+    if (one_case)
         measure(kernels, run);
-        return 0;
-    }
-    static const struct { int E, H; } widths[] = {{48, 3}, {96, 3}, {128, 4}};
-    for (int width = 0; width < 3; width++)
-        for (int layers = 4; layers <= 20; layers += 16)
-            for (int batch = 64; batch <= 256; batch += 192) {
-                run.model.n_embd = widths[width].E;
-                run.model.n_head = widths[width].H;
-                run.model.n_layer = layers;
-                run.batch = batch;
-                measure(kernels, run);
-            }
+    else
+        measure_table(kernels, run, all);
     return 0;
 }

@@ -453,7 +453,7 @@ static void the_fingerprint_names_path_and_libraries(void **state) {
     (void)state;
     char text[128];
     kernels_fingerprint(reference(), text, sizeof text);
-    assert_ptr_equal(strstr(text, "numerics 1; kernels reference; OpenBLAS "), text);
+    assert_ptr_equal(strstr(text, "numerics 2; kernels reference; OpenBLAS "), text);
     assert_non_null(strstr(text, "; libm 2."));
 }
 

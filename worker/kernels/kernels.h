@@ -114,7 +114,7 @@ Status kernels_select(const char *name, const Kernels **out, Error *err);
 /* The paths that this CPU runs, best first, reference last; NULL past the last. */
 const Kernels *kernels_at(int index);
 
-/* "numerics 1; kernels avx512; OpenBLAS 0.3.21 SkylakeX; libm 2.36": equal text promises equal bits. */
+/* "numerics 2; kernels avx512; OpenBLAS 0.3.21 SkylakeX; libm 2.36": equal text promises equal bits. */
 void kernels_fingerprint(const Kernels *kernels, char *text, size_t text_bytes);
 
 #endif
