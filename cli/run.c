@@ -7,31 +7,26 @@
 #include "cli/commands.h"
 #include "cli/json_output.h"
 #include "cli/options.h"
+#include "cli/run_folder.h"
 #include "cli/terminal.h"
-#include "cli/version.h"
-#include "cli/warning.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
-#include "coordinator/segments.h"
 #include "coordinator/status_file.h"
 #include "worker/agent.h"
 #include "worker/kernels/kernels.h"
 #include "worker/trial.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-/* --- options ---------------------------------------------------------------------------------------------------------
- */
+/* --- options ---------------------------------------------------------------------------------------------------- */
 
 typedef struct RunOptions {
     const char *dir, *kernels, *models, *rerun;
@@ -42,17 +37,14 @@ typedef struct RunOptions {
 } RunOptions;
 
 static const char details[] =
-    "Without mpirun the program is one rank with as many workers as the affinity mask has cores. Under mpirun the "
-    "ranks\n"
-    "of a node share its cores. Running the same job on the same folder again does only what is missing.\n"
-    "Options from --workers-per-rank to --kernels are also read from the environment, as "
-    "PALINODE_WORKERS_PER_RANK=2.\n\n"
-    "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or data, 74 a file "
-    "or\n"
-    "MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
+    "Without mpirun the program is one rank with as many workers as the affinity mask has cores.\n"
+    "Under mpirun the ranks of a node share its cores. Running the same job on the same folder again\n"
+    "does only what is missing. Options from --workers-per-rank to --kernels are also read from the\n"
+    "environment, as PALINODE_WORKERS_PER_RANK=2.\n\n"
+    "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or\n"
+    "data, 74 a file or MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
 
-/* --- one run ---------------------------------------------------------------------------------------------------------
- */
+/* --- one run ---------------------------------------------------------------------------------------------------- */
 
 /* What rank 0 tells the others before they start. */
 typedef struct Setup {
@@ -134,111 +126,7 @@ static Status take_signals(Run *run, double now_s, bool *moved, Error *err) {
     return STATUS_OK;
 }
 
-/* --- rank 0: from the job file to a dispatch -------------------------------------------------------------------------
- */
-
-static Status make_dir(const char *path, Error *err) {
-    char part[PATH_MAX];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *at = part + 1;; at++) {
-        if (*at != '/' && *at != '\0') continue;
-        char separator = *at;
-        *at = '\0';
-        if (mkdir(part, 0777) < 0 && errno != EEXIST)
-            return error_set(err, STATUS_IO, "cannot make the folder %s: %s", part, strerror(errno));
-        if (separator == '\0') return STATUS_OK;
-        *at = separator;
-    }
-}
-
-static Status write_job_files(const Run *run, Error *err) {
-    char path[PATH_MAX];
-    char *resolved = job_resolved(run->job);
-    if (resolved == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    snprintf(path, sizeof path, "%s/job.yaml", run->dir);
-    Status status = journal_replace_file(path, job_text(run->job), err);
-    snprintf(path, sizeof path, "%s/job.resolved.yaml", run->dir);
-    if (status == STATUS_OK) status = journal_replace_file(path, resolved, err);
-    free(resolved);
-    return status;
-}
-
-/* A folder takes one run at a time: two would both do all that is missing. */
-static Status refuse_live_dir(const char *dir, Error *err) {
-    SegmentList runs;
-    Status status = segments_list(dir, "status", &runs, err);
-    for (size_t i = 0; status == STATUS_OK && i < runs.count; i++)
-        if (segment_is_alive(dir, runs.names[i]))
-            status =
-                error_set(err, STATUS_INCOMPLETE,
-                          "%s: run %s is going on there (palinode status shows it); wait for its end, or, if it is "
-                          "none of palinode's processes, remove status-%s.json",
-                          dir, runs.names[i], runs.names[i]);
-    segments_free(&runs);
-    return status;
-}
-
-/* NAME=value lines of the batch system's variables that identify a job. */
-static void describe_scheduler(char *text, size_t size) {
-    static const char *const names[] = {"SLURM_JOB_ID",        "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID",
-                                        "SLURM_RESTART_COUNT", "PBS_JOBID",          "LSB_JOBID"};
-    size_t used = 0;
-    text[0] = '\0';
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const char *value = getenv(names[i]);
-        if (value != NULL && used < size)
-            used += (size_t)snprintf(text + used, size - used, "%s=%s\n", names[i], value);
-    }
-}
-
-static char *join_command_line(int argc, char **argv) {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL) return NULL;
-    fputs("palinode", out);
-    for (int i = 0; i < argc; i++)
-        fprintf(out, " %s", argv[i]);
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
-static Status open_journal(Run *run, Error *err) {
-    char scheduler[512], warning[2048] = "";
-    char *command = join_command_line(run->argc, run->argv), *ranks = roster_describe(&run->roster);
-    const Hello *here = &run->roster.ranks[0];
-    describe_scheduler(scheduler, sizeof scheduler);
-    Record header = {.kind = RECORD_HEADER,
-                     .of.header = {.schema = SCHEMA_VERSION,
-                                   .content = "records",
-                                   .version = PALINODE_VERSION,
-                                   .commit = PALINODE_COMMIT,
-                                   .build = PALINODE_BUILD,
-                                   .mpi = (char *)channel_library(run->channel),
-                                   .blas = here->fingerprint,
-                                   .cpu = here->cpu,
-                                   .host = here->host,
-                                   .rank_hosts = ranks,
-                                   .scheduler = scheduler,
-                                   .command_line = command,
-                                   .job_name = (char *)job_name(run->job),
-                                   .job_text = (char *)job_text(run->job),
-                                   .n_ranks = run->roster.n_ranks,
-                                   .n_workers = run->roster.n_workers,
-                                   .started_unix_ms = run->started_unix_ms}};
-    Status status = command != NULL && ranks != NULL
-                        ? journal_open(run->dir, &header, (uint64_t)(run->options.models_limit_gib * 0x1p30),
-                                       &run->journal, warning, sizeof warning, err)
-                        : error_set(err, STATUS_NO_MEMORY, "out of memory");
-    print_warnings(warning);
-    if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
-    free(command);
-    free(ranks);
-    return status;
-}
+/* --- rank 0: from the job file to a dispatch -------------------------------------------------------------------- */
 
 /* "24 trainings: 7 done before, 17 to do with 2 workers on 1 rank; results in DIR" */
 static void announce(Run *run) {
@@ -275,10 +163,15 @@ static Status start_coordinator(Run *run, Error *err) {
                             .kernels = options->kernels};
     DispatchOptions dispatching = {.max_failures = options->max_failures};
     Status status = roster_collect(run->channel, &run->roster, err);
-    if (status == STATUS_OK) status = make_dir(run->dir, err);
-    if (status == STATUS_OK) status = refuse_live_dir(run->dir, err);
-    if (status == STATUS_OK) status = open_journal(run, err);
-    if (status == STATUS_OK) status = write_job_files(run, err);
+    RunOrigin origin = {.argc = run->argc,
+                        .argv = run->argv,
+                        .mpi = channel_library(run->channel),
+                        .roster = &run->roster,
+                        .job = run->job,
+                        .started_unix_ms = run->started_unix_ms};
+    uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
+    if (status == STATUS_OK) status = run_folder_open(run->dir, &origin, models_limit_bytes, &run->journal, err);
+    if (run->journal != NULL) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
     if (status == STATUS_OK) status = schedule_create(run->job, run->journal, &plan, &run->schedule, err);
     if (status == STATUS_OK)
         status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, &dispatching, notice, run,
@@ -287,8 +180,7 @@ static Status start_coordinator(Run *run, Error *err) {
     return status;
 }
 
-/* --- the loop --------------------------------------------------------------------------------------------------------
- */
+/* --- the loop --------------------------------------------------------------------------------------------------- */
 
 /* The status file as of now; exit_code -1: the run goes on. */
 static Status write_status(const Run *run, const RunView *view, int exit_code, Error *err) {
@@ -372,8 +264,7 @@ static Status finish(Run *run, Error *err) {
     return run->options.json ? print_json(run, &view, err) : STATUS_OK;
 }
 
-/* --- start and end ---------------------------------------------------------------------------------------------------
- */
+/* --- start and end ---------------------------------------------------------------------------------------------- */
 
 static Status choose_dir(Run *run, Error *err) {
     const char *given = run->options.dir;

@@ -90,8 +90,7 @@ void dispatch_free(Dispatch *dispatch) {
     free(dispatch);
 }
 
-/* --- what comes in ---------------------------------------------------------------------------------------------------
- */
+/* --- what comes in ---------------------------------------------------------------------------------------------- */
 
 static Running *find_running(Dispatch *dispatch, uint64_t work) {
     for (int i = 0; i < dispatch->n_running; i++)
@@ -244,8 +243,7 @@ static Status receive_all(Dispatch *dispatch, bool *moved, Error *err) {
     }
 }
 
-/* --- what goes out ---------------------------------------------------------------------------------------------------
- */
+/* --- what goes out ---------------------------------------------------------------------------------------------- */
 
 /* Gives an evaluation its kept parameters; when they cannot be read, the training is done again. */
 static Status add_parameters(Dispatch *dispatch, WorkItem *item, Error *err) {
@@ -349,8 +347,7 @@ bool dispatch_stopping(const Dispatch *dispatch) {
     return dispatch->stopping;
 }
 
-/* --- how far it is ---------------------------------------------------------------------------------------------------
- */
+/* --- how far it is ---------------------------------------------------------------------------------------------- */
 
 void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
     const ScheduleTotals *totals = schedule_totals(dispatch->schedule);

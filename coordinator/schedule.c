@@ -44,8 +44,7 @@ void work_item_free(WorkItem *item) {
     *item = (WorkItem){0};
 }
 
-/* --- what is missing -------------------------------------------------------------------------------------------------
- */
+/* --- what is missing -------------------------------------------------------------------------------------------- */
 
 static bool cell_missing(const Schedule *schedule, Id cell) {
     return schedule->options.rerun == RERUN_ALL || !journal_has_cell(schedule->known, cell);
@@ -188,8 +187,7 @@ static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkIte
     return STATUS_OK;
 }
 
-/* --- counting --------------------------------------------------------------------------------------------------------
- */
+/* --- counting --------------------------------------------------------------------------------------------------- */
 
 /* Whether work is past the limit, where walk_on stops. */
 static bool past_limit(const Schedule *schedule) {
@@ -279,8 +277,7 @@ const ScheduleTotals *schedule_totals(const Schedule *schedule) {
     return &schedule->totals;
 }
 
-/* --- handing out -----------------------------------------------------------------------------------------------------
- */
+/* --- handing out ------------------------------------------------------------------------------------------------ */
 
 static Status make_room(Schedule *schedule, Error *err) {
     if (schedule->n_out + schedule->n_again < schedule->capacity) return STATUS_OK;

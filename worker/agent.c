@@ -40,8 +40,7 @@ struct Agent {
     char host[256];
 };
 
-/* --- who this rank is -----------------------------------------------------------------------------------------------
- */
+/* --- who this rank is ------------------------------------------------------------------------------------------- */
 
 /* The model name of this machine's processor, "unknown CPU" where /proc does not tell. */
 static void read_cpu_name(char *name, size_t size) {
@@ -126,8 +125,7 @@ void agent_free(Agent *agent) {
     free(agent);
 }
 
-/* --- children -------------------------------------------------------------------------------------------------------
- */
+/* --- children --------------------------------------------------------------------------------------------------- */
 
 static Status send_failed(Agent *agent, uint64_t work, const char *reason, Error *err) {
     Message failed = {

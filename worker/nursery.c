@@ -27,8 +27,7 @@ struct Nursery {
     int socket;
 };
 
-/* --- the nursery's own process --------------------------------------------------------------------------------------
- */
+/* --- the nursery's own process ---------------------------------------------------------------------------------- */
 
 typedef struct Child {
     pid_t pid; /* 0: ended, but the rank has not been told yet */
@@ -162,8 +161,7 @@ static _Noreturn void nursery_main(House *house) {
     _exit(0);
 }
 
-/* --- the rank's side ------------------------------------------------------------------------------------------------
- */
+/* --- the rank's side -------------------------------------------------------------------------------------------- */
 
 Status nursery_start(ChildMain child_main, void *context, Nursery **out, Error *err) {
     int ends[2];

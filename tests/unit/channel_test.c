@@ -10,8 +10,7 @@
 
 enum { BIG_BYTES = 9000000, COUNT = 300 };
 
-/* --- what ranks play: true when all went well ------------------------------------------------------------------------
- */
+/* --- what ranks play: true when all went well ------------------------------------------------------------------- */
 
 static bool send_filled(Channel *channel, int to, Inbox inbox, size_t size, int value) {
     Bytes bytes = {.data = malloc(size), .size = size};
@@ -76,8 +75,7 @@ static int play(const char *part) {
     return right ? 0 : 1;
 }
 
-/* --- tests -----------------------------------------------------------------------------------------------------------
- */
+/* --- tests ------------------------------------------------------------------------------------------------------ */
 
 static void assert_played(int ranks, const char *transports, const char *part) {
     char self[4096] = "", command[8192];
