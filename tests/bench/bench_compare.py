@@ -5,7 +5,8 @@
 
 For every case (L layers, E wide, 3 heads, batches of B prompts with 20 points) palinode writes its parameters and
 prompts to files, PyTorch reads them, and both must see the same loss before the first step and after it (1e-5). Then
-steps of both take turns, so that a noisy machine slows both; medians are printed, and the median of the ratios.
+steps of both take turns, so that a noisy machine slows both, and time is CPU time; medians are printed, and the median
+of the ratios.
 A step is forward, Plackett-Luce loss over all context sizes, backward, Adam. PyTorch works in whichever micro-batch (16,
 32, 64, all) is fastest for it, palinode in its own. Needs Debian's python3-torch; about four minutes, --short under one.
 """
@@ -116,7 +117,7 @@ class Ours:
             sys.exit(f"{program} failed")
 
     def step(self):
-        """Seconds, and the loss before the step."""
+        """CPU seconds, and the loss before the step."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         seconds, loss = self.process.stdout.readline().split()
@@ -135,9 +136,9 @@ def nominal_gflop(layers, width, batch):
 
 
 def timed(work):
-    start = time.perf_counter()
+    start = time.process_time()
     result = work()
-    return time.perf_counter() - start, result
+    return time.process_time() - start, result
 
 
 def check_same(ours, peer, what):

@@ -8,6 +8,7 @@ The same job is run with one worker and with two (or, --ranks, on one MPI rank a
     outside      share of the workers' wall time that was not inside a training: 1 - sum of the trainings' times by
                  their own clocks / (workers x time of the run); it holds starting processes, measuring the models
                  (two prompts), writing records and waiting for the last training
+    CPU          of the trainings together, which grows when workers slow each other (caches, memory)
 Times of a run are those of the whole command, start of MPI included. Medians of the repeats. About three minutes; --short
 about half a minute, with trainings so short that starting up weighs more.
 """
@@ -31,7 +32,7 @@ seeds: {{first: 0, count: {count}}}
 
 
 def run(program, job, workers, ranks):
-    """Seconds of the command, and of its trainings together."""
+    """Seconds of the command, and wall and CPU seconds of its trainings together."""
     environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     with tempfile.TemporaryDirectory() as folder:
         command = [program, "run", job, "-o", folder + "/results", "--quiet", "--workers-per-rank",
@@ -43,7 +44,8 @@ def run(program, job, workers, ranks):
         elapsed = time.monotonic() - start
         rows = subprocess.run([program, "export", folder + "/results", "--format", "jsonl", "--table", "trainings"],
                               check=True, capture_output=True, text=True, env=environment).stdout.splitlines()
-    return elapsed, sum(json.loads(row)["wall_s"] for row in rows)
+    trainings = [json.loads(row) for row in rows]
+    return elapsed, sum(training["wall_s"] for training in trainings), sum(training["cpu_s"] for training in trainings)
 
 
 def main():
@@ -56,21 +58,23 @@ def main():
     repeats = arguments.repeats or (1 if arguments.short else 3)
     program = str(pathlib.Path(arguments.build, "cli", "palinode").resolve())
     count, steps = (6, 60) if arguments.short else (6, 250)
-    times, outside = {1: [], 2: []}, {1: [], 2: []}
+    times, outside, cpu = {1: [], 2: []}, {1: [], 2: []}, {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder:
         job = os.path.join(folder, "scaling.yaml")
         pathlib.Path(job).write_text(JOB.format(steps=steps, count=count))
         for _ in range(repeats):
             for workers in (1, 2):
-                elapsed, trainings = run(program, job, workers, arguments.ranks)
+                elapsed, wall_s, cpu_s = run(program, job, workers, arguments.ranks)
                 times[workers].append(elapsed)
-                outside[workers].append(1 - trainings / (workers * elapsed))
+                outside[workers].append(1 - wall_s / (workers * elapsed))
+                cpu[workers].append(cpu_s)
     kind = "ranks" if arguments.ranks else "workers"
     efficiency = statistics.median(one / (2 * two) for one, two in zip(times[1], times[2]))
     print(f"{count} trainings of {steps} steps (L 4, E 48, B 64), {repeats} x 1 and 2 {kind} by turns")
     for workers in (1, 2):
         print(f"{workers} {kind}: {statistics.median(times[workers]):7.2f} s, "
-              f"outside trainings {100 * statistics.median(outside[workers]):.2f} %")
+              f"outside trainings {100 * statistics.median(outside[workers]):.2f} %, "
+              f"CPU {statistics.median(cpu[workers]):.2f} s")
     print(f"efficiency {efficiency:.3f}")
 
 
