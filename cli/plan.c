@@ -1,5 +1,6 @@
-/* palinode plan: what a job would do and what it would cost, without doing it. The rate of this machine is measured by
- * a few prompts through the job's first model, unless --rate gives it. */
+/* palinode plan: what a job would do and what it would cost, without doing it, and which of its claims its seeds could
+ * never support. The rate of this machine is measured by a few prompts through the job's first model, unless --rate
+ * gives it. */
 #include "cli/commands.h"
 #include "cli/json_output.h"
 #include "cli/options.h"
@@ -117,23 +118,72 @@ static void print_text(const Job *job, const char *dir, const ScheduleTotals *to
                (double)totals->models_bytes / 1e9);
 }
 
+/* What the job claims, and what is beyond its seeds whatever comes out. */
+static void print_claims(const Job *job) {
+    int count;
+    const Claim *claims = job_claims(job, &count);
+    ClaimOutlook outlooks[CLAIMS_MAX];
+    if (count == 0) return;
+    claims_outlook(claims, count, job_alpha(job), outlooks);
+    printf("claims         %d, sharing the level %g by Holm's procedure\n", count, job_alpha(job));
+    bool all_within_reach = true;
+    for (int i = 0; i < count; i++) {
+        char sentence[1024];
+        printf("               %s: %s\n", claims[i].id, claim_sentence(&claims[i], sentence, sizeof sentence));
+        all_within_reach = all_within_reach && outlooks[i].within_reach;
+    }
+    for (int i = 0; i < count; i++)
+        if (!outlooks[i].within_reach)
+            printf(
+                "               claim %s can never be supported with %lld seed%s: its smallest p is %.3g, Holm over %d "
+                "claim%s needs %.3g; %lld seeds would do\n",
+                claims[i].id, (long long)claims[i].n_seeds, claims[i].n_seeds == 1 ? "" : "s", outlooks[i].smallest_p,
+                count, count == 1 ? "" : "s", outlooks[i].needed_p, (long long)outlooks[i].seeds_needed);
+    if (!all_within_reach)
+        printf("               (smallest p of n seeds: 2^-n, two-sided 2^-(n-1); of a trend over k levels (1/k!)^n)\n");
+}
+
+static json_t *claims_json(const Job *job) {
+    int count;
+    const Claim *claims = job_claims(job, &count);
+    ClaimOutlook outlooks[CLAIMS_MAX];
+    claims_outlook(claims, count, job_alpha(job), outlooks);
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++) {
+        char sentence[1024];
+        json_t *claim =
+            json_pack("{s:s, s:s, s:s, s:I, s:f, s:f, s:b, s:I}", "id", claims[i].id, "test",
+                      claim_test_name((int)claims[i].test), "sentence",
+                      claim_sentence(&claims[i], sentence, sizeof sentence), "seeds", (json_int_t)claims[i].n_seeds,
+                      "smallest_p", outlooks[i].smallest_p, "needed_p", outlooks[i].needed_p, "within_reach",
+                      outlooks[i].within_reach, "seeds_needed", (json_int_t)outlooks[i].seeds_needed);
+        if (json_array_append_new(list, claim) != 0) { /* no memory: then neither is there a list */
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *real_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
 static Status print_json(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost,
                          Error *err) {
-    json_t *root = json_pack(
-        "{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, s:I}",
-        "job", job_name(job), "trainings", "total", (json_int_t)totals->trainings, "done",
-        (json_int_t)totals->trainings_done, "diverged", (json_int_t)totals->trainings_diverged, "failed",
-        (json_int_t)totals->trainings_failed, "cells", "total", (json_int_t)totals->cells, "done",
-        (json_int_t)totals->cells_done, "to_train", (json_int_t)totals->to_train, "to_retrain",
-        (json_int_t)totals->to_retrain, "to_evaluate", (json_int_t)totals->to_evaluate, "baseline_sets",
-        (json_int_t)totals->baseline_sets, "flops", totals->flops, "longest_flops", totals->longest_flops,
-        "rate_gflops", real_or_null(cost->rate / 1e9), "core_hours", real_or_null(cost->core_s / 3600), "workers",
-        (json_int_t)(options->ranks * options->workers), "makespan_s", real_or_null(cost->makespan_s), "batch_jobs",
-        real_or_null(cost->jobs), "models_bytes", (json_int_t)totals->models_bytes);
+    json_t *root =
+        json_pack("{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, "
+                  "s:I, s:f, s:o}",
+                  "job", job_name(job), "trainings", "total", (json_int_t)totals->trainings, "done",
+                  (json_int_t)totals->trainings_done, "diverged", (json_int_t)totals->trainings_diverged, "failed",
+                  (json_int_t)totals->trainings_failed, "cells", "total", (json_int_t)totals->cells, "done",
+                  (json_int_t)totals->cells_done, "to_train", (json_int_t)totals->to_train, "to_retrain",
+                  (json_int_t)totals->to_retrain, "to_evaluate", (json_int_t)totals->to_evaluate, "baseline_sets",
+                  (json_int_t)totals->baseline_sets, "flops", totals->flops, "longest_flops", totals->longest_flops,
+                  "rate_gflops", real_or_null(cost->rate / 1e9), "core_hours", real_or_null(cost->core_s / 3600),
+                  "workers", (json_int_t)(options->ranks * options->workers), "makespan_s",
+                  real_or_null(cost->makespan_s), "batch_jobs", real_or_null(cost->jobs), "models_bytes",
+                  (json_int_t)totals->models_bytes, "alpha", job_alpha(job), "claims", claims_json(job));
     return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 
@@ -155,10 +205,12 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     if (status == STATUS_OK) {
         const ScheduleTotals *totals = schedule_totals(schedule);
         Estimate cost = estimate(totals, options, rate);
-        if (options->json)
+        if (options->json) {
             status = print_json(job, totals, options, &cost, err);
-        else
+        } else {
             print_text(job, dir, totals, options, &cost);
+            print_claims(job);
+        }
     }
     schedule_free(schedule);
     journal_close(journal, NULL, NULL);

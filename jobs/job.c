@@ -1,4 +1,4 @@
-/* See job.h. A job is a name, the text it came from and a grid; here is what only the whole of it shows. */
+/* See job.h. A job is a file read, and the text it came from; here is what only the whole of it shows. */
 #include "jobs/job.h"
 
 #include "jobs/job_file.h"
@@ -15,9 +15,8 @@
 enum { JOB_FILE_BYTES_MAX = 1 << 20 };
 
 struct Job {
-    char name[JOB_NAME_BYTES];
     char *text;
-    Grid grid;
+    JobFile file;
     uint64_t points, trainings, critics;
 };
 
@@ -43,7 +42,7 @@ static Status check_exclusions(Grid *grid, const Source *source, Error *err) {
 }
 
 static Status check_job(Job *job, const Source *source, Error *err) {
-    Grid *grid = &job->grid;
+    Grid *grid = &job->file.grid;
     const Axis *seeds = &grid->axes[SEED_AXIS];
     if (seeds->values == NULL && seeds->first + (uint64_t)seeds->count - 1 > UINT32_MAX)
         return place_error(source, seeds->given, err, "seeds: the last one is beyond %u", UINT32_MAX);
@@ -57,7 +56,8 @@ static Status check_job(Job *job, const Source *source, Error *err) {
     job->trainings = grid_count(grid, NULL);
     if (job->trainings == 0)
         return place_error(source, grid->exclusions[0].place, err, "exclude: every training is excluded");
-    return grid_check(grid, source, err);
+    status = grid_check(grid, source, err);
+    return status != STATUS_OK ? status : claims_file_check(&job->file.claims, grid, source, err);
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
@@ -79,14 +79,14 @@ static Status parse_bytes(const Source *source, int n_options, const char *text,
     Job *job = calloc(1, sizeof *job);
     if (job == NULL) return out_of_memory(err);
     job->text = strndup(text == NULL ? "" : text, size);
-    Status status = job->text == NULL ? out_of_memory(err)
-                                      : job_file_read(source, n_options, text, size, &job->grid, job->name, err);
+    Status status =
+        job->text == NULL ? out_of_memory(err) : job_file_read(source, n_options, text, size, &job->file, err);
     if (status == STATUS_OK) status = check_job(job, source, err);
     if (status != STATUS_OK) {
         job_free(job);
         return status;
     }
-    if (job->name[0] == '\0') name_from_path(source->path, job->name);
+    if (job->file.name[0] == '\0') name_from_path(source->path, job->file.name);
     *out = job;
     return STATUS_OK;
 }
@@ -132,7 +132,7 @@ Status job_read(const char *path, const char *const *overrides, int n_overrides,
 
 void job_free(Job *job) {
     if (job == NULL) return;
-    grid_destroy(&job->grid);
+    job_file_destroy(&job->file);
     free(job->text);
     free(job);
 }
@@ -140,7 +140,7 @@ void job_free(Job *job) {
 /* --- what is in it ----------------------------------------------------------------------------------------------- */
 
 const char *job_name(const Job *job) {
-    return job->name;
+    return job->file.name;
 }
 
 const char *job_text(const Job *job) {
@@ -149,8 +149,8 @@ const char *job_text(const Job *job) {
 
 EvaluationSettings job_evaluation(const Job *job) {
     Settings settings = settings_default();
-    grid_settings(&job->grid, ROLE_EVALUATION, 0, &settings);
-    grid_settings(&job->grid, ROLE_BASELINE, 0, &settings);
+    grid_settings(&job->file.grid, ROLE_EVALUATION, 0, &settings);
+    grid_settings(&job->file.grid, ROLE_BASELINE, 0, &settings);
     return settings.evaluation;
 }
 
@@ -165,9 +165,9 @@ uint64_t job_trainings(const Job *job) {
 bool job_training(const Job *job, uint64_t index, TrainingSpec *out) {
     assert(index < job->points);
     Settings settings = {0};
-    grid_settings(&job->grid, ROLE_TRAINING, index, &settings);
+    grid_settings(&job->file.grid, ROLE_TRAINING, index, &settings);
     *out = settings.training;
-    return !grid_excluded(&job->grid, &settings);
+    return !grid_excluded(&job->file.grid, &settings);
 }
 
 int job_critics(const Job *job) {
@@ -177,8 +177,17 @@ int job_critics(const Job *job) {
 CriticSettings job_critic(const Job *job, int index) {
     assert(index >= 0 && (uint64_t)index < job->critics);
     Settings settings = {0};
-    grid_settings(&job->grid, ROLE_CRITIC, (uint64_t)index, &settings);
+    grid_settings(&job->file.grid, ROLE_CRITIC, (uint64_t)index, &settings);
     return settings.critic;
+}
+
+const Claim *job_claims(const Job *job, int *count) {
+    *count = job->file.claims.count;
+    return job->file.claims.items;
+}
+
+double job_alpha(const Job *job) {
+    return job->file.claims.alpha;
 }
 
 /* --- as a file --------------------------------------------------------------------------------------------------- */
@@ -252,16 +261,17 @@ char *job_resolved(const Job *job) {
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (out == NULL) return NULL;
-    const Axis *seeds = &job->grid.axes[SEED_AXIS];
-    fprintf(out, "name: %s\n", job->name);
-    print_settings(out, &job->grid);
+    const Axis *seeds = &job->file.grid.axes[SEED_AXIS];
+    fprintf(out, "name: %s\n", job->file.name);
+    print_settings(out, &job->file.grid);
     fputs("seeds: ", out);
     if (seeds->values == NULL)
         fprintf(out, "{first: %u, count: %lld}\n", seeds->first, (long long)seeds->count);
     else
         print_axis(out, seeds);
-    print_zip(out, &job->grid);
-    print_exclusions(out, &job->grid);
+    print_zip(out, &job->file.grid);
+    print_exclusions(out, &job->file.grid);
+    claims_file_print(&job->file.claims, out);
     bool failed = ferror(out) != 0;
     if (fclose(out) == 0 && !failed) return text;
     free(text);

@@ -2,6 +2,7 @@
 #ifndef JOBS_JOB_H
 #define JOBS_JOB_H
 
+#include "jobs/claims.h"
 #include "jobs/settings.h"
 #include "proto/wire/messages.h"
 
@@ -34,5 +35,10 @@ bool job_training(const Job *job, uint64_t index, TrainingSpec *out);
 /* The critics under which every training is evaluated: the product of the evaluated axes. */
 int job_critics(const Job *job);
 CriticSettings job_critic(const Job *job, int index);
+
+/* What the job claims, each with its arms found in the grid; the job's own, until it is freed. */
+const Claim *job_claims(const Job *job, int *count);
+/* The level that all claims share. */
+double job_alpha(const Job *job);
 
 #endif

@@ -3,14 +3,22 @@
 #ifndef JOBS_JOB_FILE_H
 #define JOBS_JOB_FILE_H
 
+#include "jobs/claims_file.h"
 #include "jobs/grid.h"
 
 enum { JOB_NAME_BYTES = 101 };
 
-/* Reads text (NULL: nothing is given) and then source->options in order into a fresh grid. name: "" when not given.
- * Errors: STATUS_DATA with a place in the file, STATUS_USAGE with an override. */
-Status job_file_read(const Source *source, int n_options, const char *text, size_t size, Grid *grid,
-                     char name[JOB_NAME_BYTES], Error *err);
+/* All that a job file says. */
+typedef struct JobFile {
+    char name[JOB_NAME_BYTES]; /* "": not given */
+    Grid grid;
+    ClaimList claims; /* not yet checked against the grid */
+} JobFile;
+
+/* Reads text (NULL: nothing is given) and then source->options in order. Errors: STATUS_DATA with a place in the file,
+ * STATUS_USAGE with an override; also then *file may be destroyed. */
+Status job_file_read(const Source *source, int n_options, const char *text, size_t size, JobFile *file, Error *err);
+void job_file_destroy(JobFile *file);
 
 /* Whether a text may be a job's name: letters, digits, - _ . and the first of them a letter or digit. */
 bool job_name_allowed(const char *text);

@@ -54,10 +54,15 @@ void free(void *block) {
 }
 #endif
 
-static const char text[] = "name: memory\nmodel: {n_layer: [1, 2, 3], ffn: [true, false]}\n"
-                           "evaluate: {critique_quality: [1, 0.5], baselines: [gd, mean]}\nseeds: [1, 2]\n"
-                           "zip: [{model.n_head: 1, model.n_embd: 32}, {model.n_head: 3, model.n_embd: 96}]\n"
-                           "exclude: [{seed: 1, model.n_layer: 1}, {model.n_layer: 2, model.n_head: 3}]\n";
+static const char text[] =
+    "name: memory\nmodel: {n_layer: [1, 2, 3], ffn: [true, false]}\n"
+    "evaluate: {critique_quality: [1, 0.5], baselines: [gd, mean]}\nseeds: [1, 2]\n"
+    "zip: [{model.n_head: 1, model.n_embd: 32}, {model.n_head: 3, model.n_embd: 96}]\n"
+    "exclude: [{seed: 1, model.n_layer: 1}, {model.n_layer: 2, model.n_head: 3}]\n"
+    "claims: [{id: a, test: trend, metric: nmse, over: critique_quality, direction: increasing,\n"
+    "  where: {model: {n_layer: 3, n_head: 1, ffn: true}, train.steps: 10}},\n"
+    "  {id: b, test: difference, metric: nmse, a: {predictor: gd}, b: {predictor: mean},\n"
+    "  where: {critique_quality: 1}}]\n";
 
 /* Calls use with the first, second, .. allocation failing, until one call makes no more allocations than that. It
  * returns STATUS_OK or STATUS_NO_MEMORY. Returns the number of calls that failed. */
@@ -104,6 +109,7 @@ static Status read_job(Error *err) {
     char *resolved = status == STATUS_OK ? job_resolved(job) : NULL;
     if (status == STATUS_OK && resolved == NULL) status = STATUS_NO_MEMORY;
     if (resolved != NULL) assert_non_null(strstr(resolved, "baselines: [gd, mean, best, contrast, exact]\n"));
+    if (resolved != NULL) assert_non_null(strstr(resolved, "claims:\n"));
     free(resolved);
     job_free(job);
     return status;

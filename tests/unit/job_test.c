@@ -62,7 +62,11 @@ static const char whole_job[] = "# a comment\n"
                                 "    - mean\n"
                                 "seeds:    {first: 7, count: 3}\n"
                                 "zip:      [{model.n_head: 1, model.n_embd: 32}, {model: {n_head: 3, n_embd: 96}}]\n"
-                                "exclude:  [{model.n_layer: 10, model.n_embd: 32, seed: 8}]\n";
+                                "exclude:  [{model.n_layer: 10, model.n_embd: 32, seed: 8}]\n"
+                                "alpha:    0.01\n"
+                                "claims:   [{id: up, test: trend, metric: nmse, at: [2, 5], over: critique_quality,\n"
+                                "            direction: decreasing, where: {critic.noise: flip, model: {n_layer: 5,\n"
+                                "            n_embd: 96}}}]\n";
 
 static void every_key_of_a_job_file_is_read(void **state) {
     Job *job = parse(whole_job);
@@ -100,6 +104,10 @@ static void every_key_of_a_job_file_is_read(void **state) {
     assert_near(critic.quality, 0.5, 0);
     assert_int_equal(critic.noise, CRITIC_FLIP);
     assert_int_equal(critic.feedback, FEEDBACK_BINARY);
+    int n_claims;
+    assert_string_equal(job_claims(job, &n_claims)->id, "up");
+    assert_int_equal(n_claims, 1);
+    assert_near(job_alpha(job), 0.01, 0);
     job_free(job);
 }
 
@@ -178,7 +186,8 @@ static void unknown_keys_are_refused_with_the_nearest(void **state) {
                   "j:2:3: unknown key 'critics' in evaluate; did you mean 'critic'?");
     check_refused("evaluate: {critic: {nose: flip}}",
                   "j:1:21: unknown key 'nose' in evaluate.critic; did you mean 'noise'?");
-    check_refused("claims: []", "j:1:1: unknown key 'claims'");
+    check_refused("figures: []", "j:1:1: unknown key 'figures'");
+    check_refused("claim: []", "j:1:1: unknown key 'claim'; did you mean 'claims'?");
     check_refused("seeds: {frist: 3}", "j:1:9: unknown key 'frist' in seeds; did you mean 'first'?");
     check_refused("exclude: [{seeds: 3}]", "j:1:12: unknown key 'seeds'; did you mean 'seed'?");
     check_refused("'': 3", "j:1:1: unknown key ''");
@@ -352,8 +361,9 @@ static void overrides_replace_what_the_file_says(void **state) {
                                      "evaluate.baselines=gd,mean",
                                      "model.attention=softmax",
                                      "task.n_dims=3",
-                                     "task.n_dims=2"};
-    Job *job = parse_with(whole_job, overrides, 8);
+                                     "task.n_dims=2",
+                                     "claims=[]"};
+    Job *job = parse_with(whole_job, overrides, 9);
     assert_string_equal(job_name(job), "other");
     assert_string_equal(job_text(job), whole_job);
     assert_int_equal(job_trainings(job), 8);
@@ -363,6 +373,10 @@ static void overrides_replace_what_the_file_says(void **state) {
     assert_int_equal(training(job, 0).task.n_dims, 2);
     assert_int_equal(job_critics(job), 4);
     assert_int_equal(job_evaluation(job).baselines, 1u << PREDICTOR_GD | 1u << PREDICTOR_MEAN);
+    int n_claims;
+    job_claims(job, &n_claims);
+    assert_int_equal(n_claims, 0);
+    assert_near(job_alpha(job), 0.01, 0);
     job_free(job);
 
     const char *const count[] = {"seeds.count=2", "evaluate.baselines=[]"};
@@ -414,6 +428,8 @@ static void overrides_are_checked_like_the_file(void **state) {
                            "--set model.layers=3: unknown key 'model.layers'; did you mean 'model.n_layer'?");
     check_override_refused("{}", "model=3", "--set model=3: expected one setting of model: model.KEY=VALUE");
     check_override_refused("{}", "zip=3", "--set zip=3: zip can only be given in a job file");
+    check_override_refused("{}", "claims=[x]",
+                           "--set claims=[x]: claims can only be given in a job file; claims=[] drops them");
     check_override_refused("{}", "evaluate.prompts=8,9",
                            "--set evaluate.prompts=8,9: evaluate.prompts: expected one "
                            "value for the whole job, found a list");
