@@ -7,7 +7,10 @@
 #include "worker/model/model.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { PROMPTS = 3 };
 
@@ -295,12 +298,39 @@ static void a_causal_model_does_not_see_later_responses(void **state) {
     }
 }
 
+static void a_pass_after_a_forgotten_change_of_parameters_is_an_assertion(void **state) {
+    (void)state;
+    Case test = case_create(ATTENTION_SOFTMAX, true, true);
+    float pred[PROMPTS * MAX_T];
+    Model *model = NULL;
+    assert_int_equal(model_create(&test.shape, kernels_at(0), PROMPTS, false, &model, NULL), STATUS_OK);
+    model_set_parameters(model, test.parameters);
+    for (int forgets = 0; forgets < 2; forgets++) {
+        pid_t child = fork();
+        if (child == 0) {
+            if (!freopen("/dev/null", "w", stderr)) _exit(1);
+            for (size_t e = 0; e < test.parameters_count; e++)
+                test.parameters[e] += 1e-3f;
+            if (!forgets) model_set_parameters(model, test.parameters);
+            model_forward(model, PROMPTS, test.xs, test.ys, test.rs, pred);
+            _exit(0);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, forgets);
+        if (!forgets) assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    model_free(model);
+    case_free(&test);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients_of_the_best_path_are_central_differences),
         cmocka_unit_test(gradients_of_the_reference_path_are_central_differences),
         cmocka_unit_test(a_model_without_room_for_training_predicts_the_same),
         cmocka_unit_test(a_causal_model_does_not_see_later_responses),
+        cmocka_unit_test(a_pass_after_a_forgotten_change_of_parameters_is_an_assertion),
     };
     return run_tests(tests, argc, argv);
 }

@@ -26,7 +26,7 @@ size_t model_memory_bytes(const Model *model);
 void model_set_parameters(Model *model, const float *parameters);
 
 /* xs, ys: (n, N, d); rs: (n, N), the rewards that the model sees; pred: (n, N, d), row i read at token 3i and, with a
- * causal model, made from x and responses 0 .. i-1. n <= micro_batch. A prompt's row does not depend on the others. */
+ * causal model, made from x and responses 0 .. i-1. n <= micro_batch. */
 void model_forward(Model *model, int n, const float *xs, const float *ys, const float *rs, float *pred);
 
 /* After model_forward on the same n prompts: adds to gradient (flat, as parameters) the gradient of a loss whose
