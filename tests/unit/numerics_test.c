@@ -1,0 +1,79 @@
+/* The bits of a tiny training: they change only together with the numerics version of the fingerprint.
+ *
+ * Equal fingerprints promise equal bits, over program versions too. Whoever changes the bits raises the version in
+ * kernels_fingerprint and adds the new hashes here; a fingerprint that is not listed (another CPU or library) is
+ * skipped. */
+#include "tests/harness.h"
+#include "worker/train/train.h"
+
+#include <stdlib.h>
+
+/* FNV-1a over the bytes of the trained parameters. */
+static uint64_t hash_of(const float *values, size_t count) {
+    const unsigned char *bytes = (const unsigned char *)values;
+    uint64_t hash = 14695981039346656037u;
+    for (size_t i = 0; i < count * sizeof *values; i++)
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    return hash;
+}
+
+static uint64_t trained_bits(const Kernels *kernels) {
+    TrainingSpec spec = {.model = {.n_layer = 2, .n_head = 2, .n_embd = 12, .ffn = true, .causal = true},
+                         .task = {.n_dims = 3, .n_points = 6},
+                         .train = {.steps = 20,
+                                   .batch_size = 12,
+                                   .gradient_shards = 3,
+                                   .learning_rate = 1e-3,
+                                   .critic_quality = 0.9,
+                                   .clip_norm = 1,
+                                   .warmup_steps = 5},
+                         .seed = 7};
+    Shape shape = shape_of(&spec.model, &spec.task);
+    size_t count = tensors_parameters(&shape);
+    float *parameters = malloc(count * sizeof *parameters);
+    TrainResult result = {0};
+    Error err = {{0}};
+    assert_non_null(parameters);
+    tensors_init(&shape, spec.seed, parameters);
+    if (train(&spec, kernels, NULL, parameters, NULL, NULL, &result, &err) != STATUS_OK) fail_msg("%s", err.text);
+    assert_false(result.diverged);
+    uint64_t hash = hash_of(parameters, count);
+    train_result_free(&result);
+    free(parameters);
+    return hash;
+}
+
+static const struct {
+    const char *fingerprint;
+    uint64_t hash;
+} known[] = {
+    {"numerics 2; kernels reference; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x3ad66fa38cb902f8},
+    {"numerics 2; kernels portable; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xf4edd75713916013},
+    {"numerics 2; kernels avx2; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x5d2fb1c927bdf9aa},
+    {"numerics 2; kernels avx512; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xe630275306561dc9},
+};
+
+static void bits_change_only_with_the_numerics_version(void **state) {
+    static const char *const paths[] = {"reference", "portable", "avx2", "avx512"};
+    int checked = 0;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        const Kernels *kernels;
+        char fingerprint[256];
+        if (kernels_select(paths[i], &kernels, NULL) != STATUS_OK) continue;
+        kernels_fingerprint(kernels, fingerprint, sizeof fingerprint);
+        uint64_t hash = trained_bits(kernels);
+        print_message("{\"%s\", 0x%016llx},\n", fingerprint, (unsigned long long)hash);
+        assert_true(trained_bits(kernels) == hash);
+        for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
+            if (strcmp(known[k].fingerprint, fingerprint) == 0) {
+                assert_true(known[k].hash == hash);
+                checked++;
+            }
+    }
+    if (checked == 0) skip();
+}
+
+int main(int argc, char **argv) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(bits_change_only_with_the_numerics_version)};
+    return run_tests(tests, argc, argv);
+}
