@@ -29,6 +29,7 @@ typedef struct Walk {
 struct Schedule {
     const Job *job;
     const Journal *known;
+    EvaluationSettings evaluation; /* of the job */
     ScheduleOptions options;
     ScheduleTotals totals;
     Walk walk;
@@ -54,28 +55,28 @@ static bool baseline_missing(const Schedule *schedule, Id baseline) {
     return schedule->options.rerun == RERUN_ALL || !journal_has_baseline(schedule->known, baseline);
 }
 
-/* Fills orders (job_critics places) with the cells of a training that are missing, or with all of them. */
+/* Fills orders (job_critics places; NULL: only counts) with the cells of a training that are missing, or with all. */
 static int missing_cells(const Schedule *schedule, Id training, bool all, CriticOrder *orders) {
-    EvaluationSettings evaluation = job_evaluation(schedule->job);
     int n = 0;
+    if (all && orders == NULL) return job_critics(schedule->job);
     for (int i = 0; i < job_critics(schedule->job); i++) {
         CriticSettings critic = job_critic(schedule->job, i);
-        Id id = cell_id(training, &critic, &evaluation);
-        if (all || cell_missing(schedule, id))
-            orders[n++] = (CriticOrder){.id = id, .critic = critic, .predictor = PREDICTOR_MODEL};
+        Id id = cell_id(training, &critic, &schedule->evaluation);
+        if (!all && !cell_missing(schedule, id)) continue;
+        if (orders != NULL) orders[n] = (CriticOrder){.id = id, .critic = critic, .predictor = PREDICTOR_MODEL};
+        n++;
     }
     return n;
 }
 
 /* Fills orders (job_critics x PREDICTOR_COUNT places) with the baselines of a (task, seed) that are missing. */
 static int missing_baselines(const Schedule *schedule, const TrainingSpec *spec, CriticOrder *orders) {
-    EvaluationSettings evaluation = job_evaluation(schedule->job);
     int n = 0;
     for (int i = 0; i < job_critics(schedule->job); i++)
         for (Predictor predictor = PREDICTOR_GD; predictor < PREDICTOR_COUNT; predictor++) {
-            if (!(evaluation.baselines >> predictor & 1)) continue;
+            if (!(schedule->evaluation.baselines >> predictor & 1)) continue;
             CriticSettings critic = job_critic(schedule->job, i);
-            Id id = baseline_id(&spec->task, spec->seed, &critic, &evaluation, predictor);
+            Id id = baseline_id(&spec->task, spec->seed, &critic, &schedule->evaluation, predictor);
             if (baseline_missing(schedule, id))
                 orders[n++] = (CriticOrder){.id = id, .critic = critic, .predictor = predictor};
         }
@@ -120,7 +121,7 @@ static Status make_item(const Schedule *schedule, uint64_t grid_point, bool base
     *item = (WorkItem){.kind = kind,
                        .training_id = id,
                        .spec = spec,
-                       .evaluation = job_evaluation(schedule->job),
+                       .evaluation = schedule->evaluation,
                        .attempt = 1,
                        .n_orders = n_orders,
                        .orders = orders,
@@ -132,13 +133,12 @@ static Status make_item(const Schedule *schedule, uint64_t grid_point, bool base
 /* Notes that the baselines of a grid point are handled; *unseen tells whether no earlier point had the same. */
 static Status handle_baselines(const Schedule *schedule, Walk *walk, const TrainingSpec *spec, bool *unseen,
                                Error *err) {
-    EvaluationSettings evaluation = job_evaluation(schedule->job);
     walk->baselines_handled = true;
     *unseen = false;
-    if (evaluation.baselines == 0) return STATUS_OK;
+    if (schedule->evaluation.baselines == 0) return STATUS_OK;
     if (walk->seed != spec->seed) id_table_free(&walk->baseline_sets);
     walk->seed = spec->seed;
-    Id set = baseline_id(&spec->task, spec->seed, &(CriticSettings){0}, &evaluation, PREDICTOR_MEAN);
+    Id set = baseline_id(&spec->task, spec->seed, &(CriticSettings){0}, &schedule->evaluation, PREDICTOR_MEAN);
     if (id_table_find(&walk->baseline_sets, set) != NULL) return STATUS_OK;
     Status status = id_table_reserve(&walk->baseline_sets, 1, err);
     if (status != STATUS_OK) return status;
@@ -194,61 +194,54 @@ static bool past_limit(const Schedule *schedule) {
     return schedule->options.limit > 0 && schedule->totals.to_train == schedule->options.limit;
 }
 
-static void count_work(ScheduleTotals *totals, const WorkItem *item) {
-    double flops = cost_work_flops(item);
+static void count_work(ScheduleTotals *totals, WorkKind kind, double flops) {
     totals->flops += flops;
     if (flops > totals->longest_flops) totals->longest_flops = flops;
-    totals->baseline_sets += item->kind == WORK_BASELINES;
-    totals->to_evaluate += item->kind == WORK_EVALUATION;
-    totals->to_train += item->kind == WORK_TRAINING;
+    totals->baseline_sets += kind == WORK_BASELINES;
+    totals->to_evaluate += kind == WORK_EVALUATION;
+    totals->to_train += kind == WORK_TRAINING;
 }
 
-/* Counts a training, what is known of it and what it needs. item: scratch with room for its orders. */
-static void count_training(Schedule *schedule, WorkItem *item) {
+/* Counts a training, what is known of it and what it needs. */
+static void count_training(Schedule *schedule, const TrainingSpec *spec) {
     ScheduleTotals *totals = &schedule->totals;
-    Id id = item->training_id = training_id(&item->spec);
+    Id id = training_id(spec);
     TrainingState state = journal_training(schedule->known, id);
-    int critics = job_critics(schedule->job);
+    int critics = job_critics(schedule->job), missing = critics;
     totals->trainings++;
     totals->trainings_done += state == TRAINING_DONE;
     totals->trainings_diverged += state == TRAINING_DIVERGED;
     totals->trainings_failed += state == TRAINING_FAILED;
     totals->cells += (uint64_t)critics;
-    if (state != TRAINING_UNKNOWN) {
-        EvaluationSettings evaluation = job_evaluation(schedule->job);
-        for (int i = 0; i < critics; i++) {
-            CriticSettings critic = job_critic(schedule->job, i);
-            totals->cells_done += journal_has_cell(schedule->known, cell_id(id, &critic, &evaluation));
-        }
-    }
-    item->kind = training_needs(schedule, id, item->orders, &item->n_orders);
-    if (item->kind == 0 || past_limit(schedule)) return;
-    count_work(totals, item);
-    if (item->kind != WORK_TRAINING) return;
+    WorkKind kind = training_needs(schedule, id, NULL, &missing);
+    if (state == TRAINING_DONE) totals->cells_done += (uint64_t)(critics - missing);
+    if (kind == 0 || past_limit(schedule)) return;
+    WorkItem item = {.kind = kind, .spec = *spec, .evaluation = schedule->evaluation};
+    count_work(totals, kind, cost_work_flops(&item) + missing * cost_order_flops(&item, &(CriticOrder){0}));
+    if (kind != WORK_TRAINING) return;
     totals->to_retrain += state == TRAINING_DONE;
-    if (schedule->options.keep_models)
-        totals->models_bytes += 4 * (uint64_t)cost_parameters(&item->spec.model, &item->spec.task);
+    if (schedule->options.keep_models) totals->models_bytes += 4 * (uint64_t)cost_parameters(&spec->model, &spec->task);
 }
 
 static Status count_all(Schedule *schedule, Error *err) {
     Walk walk = {0};
-    WorkItem item = {.evaluation = job_evaluation(schedule->job)};
-    item.orders = calloc((size_t)job_critics(schedule->job) * PREDICTOR_COUNT, sizeof *item.orders);
-    Status status = item.orders != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    WorkItem baselines = {.kind = WORK_BASELINES, .evaluation = schedule->evaluation};
+    baselines.orders = calloc((size_t)job_critics(schedule->job) * PREDICTOR_COUNT, sizeof *baselines.orders);
+    Status status = baselines.orders != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
     uint64_t points = job_grid_points(schedule->job);
     for (uint64_t point = 0; point < points && status == STATUS_OK; point++) {
         bool unseen;
-        if (!job_training(schedule->job, point, &item.spec)) continue;
-        status = handle_baselines(schedule, &walk, &item.spec, &unseen, err);
+        if (!job_training(schedule->job, point, &baselines.spec)) continue;
+        status = handle_baselines(schedule, &walk, &baselines.spec, &unseen, err);
         if (status == STATUS_OK && unseen) {
-            item.kind = WORK_BASELINES;
-            item.n_orders = missing_baselines(schedule, &item.spec, item.orders);
-            if (item.n_orders > 0 && !past_limit(schedule)) count_work(&schedule->totals, &item);
+            baselines.n_orders = missing_baselines(schedule, &baselines.spec, baselines.orders);
+            if (baselines.n_orders > 0 && !past_limit(schedule))
+                count_work(&schedule->totals, WORK_BASELINES, cost_work_flops(&baselines));
         }
-        if (status == STATUS_OK) count_training(schedule, &item);
+        if (status == STATUS_OK) count_training(schedule, &baselines.spec);
     }
     id_table_free(&walk.baseline_sets);
-    free(item.orders);
+    free(baselines.orders);
     return status;
 }
 
@@ -256,7 +249,8 @@ Status schedule_create(const Job *job, const Journal *known, const ScheduleOptio
                        Error *err) {
     Schedule *schedule = calloc(1, sizeof *schedule);
     if (schedule == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    *schedule = (Schedule){.job = job, .known = known, .options = *options, .next_work = 1};
+    *schedule =
+        (Schedule){.job = job, .known = known, .evaluation = job_evaluation(job), .options = *options, .next_work = 1};
     Status status = count_all(schedule, err);
     if (status == STATUS_OK)
         *out = schedule;

@@ -269,7 +269,7 @@ const char *setting_format(const Setting *setting, SettingValue value, char *tex
         if (setting->keyword != NULL && value == setting->keyword_value)
             snprintf(text, text_bytes, "%s", setting->keyword);
         else
-            snprintf(text, text_bytes, "%.0f", value);
+            snprintf(text, text_bytes, "%lld", (long long)value);
         break;
     case SETTING_REAL:
         format_number(value, text, text_bytes);
