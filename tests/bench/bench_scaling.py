@@ -9,7 +9,7 @@ The same job is run with one worker and with two (or, --ranks, on one MPI rank a
                  their own clocks / (workers x time of the run); it holds starting processes, measuring the models
                  (two prompts), writing records and waiting for the last training
     CPU          of the trainings together, which grows when workers slow each other (caches, memory)
-Times of a run are those of the whole command, start of MPI included. Medians of the repeats. About three minutes; --short
+Times of a run are those of the whole command, start of MPI included. Medians of the repeats. About five minutes; --short
 about half a minute, with trainings so short that starting up weighs more.
 """
 
@@ -52,12 +52,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build", help="the build folder (default: build)")
     parser.add_argument("--short", action="store_true", help="trainings of about a second, one repeat")
-    parser.add_argument("--repeats", type=int, help="runs of each kind (default: 3)")
+    parser.add_argument("--repeats", type=int, help="runs of each kind (default: 2)")
     parser.add_argument("--ranks", action="store_true", help="MPI ranks instead of workers of one rank")
     arguments = parser.parse_args()
-    repeats = arguments.repeats or (1 if arguments.short else 3)
+    repeats = arguments.repeats or (1 if arguments.short else 2)
     program = str(pathlib.Path(arguments.build, "cli", "palinode").resolve())
-    count, steps = (6, 60) if arguments.short else (6, 250)
+    count, steps = (6, 60) if arguments.short else (6, 500)
     times, outside, cpu = {1: [], 2: []}, {1: [], 2: []}, {1: [], 2: []}
     with tempfile.TemporaryDirectory() as folder:
         job = os.path.join(folder, "scaling.yaml")
