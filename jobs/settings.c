@@ -20,6 +20,7 @@ CHOICE(task_noise, TaskNoise)
 CHOICE(objective, Objective)
 CHOICE(train_context, TrainContext)
 CHOICE(rate_decay, RateDecay)
+CHOICE(precision, Precision)
 CHOICE(critic_noise, CriticNoise)
 CHOICE(critic_feedback, CriticFeedback)
 CHOICE(predictor, Predictor)
@@ -75,6 +76,9 @@ static const Setting table[] = {
      DEFAULT(0), MEASURED("steps", "steps over which the rate rises linearly from 0; at most train.steps")},
     {"train.decay", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.decay), DEFAULT(RATE_CONSTANT),
      .choice_name = rate_decay_choice, MEANS("the rate after the warm-up")},
+    {"train.precision", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.precision), DEFAULT(PRECISION_FLOAT32),
+     .choice_name = precision_choice,
+     MEANS("bf16: training multiplies matrices of bfloat16 numbers, summed in float32; evaluation is always float32")},
 
     {"evaluate.critique_quality", SETTING_REAL, ROLE_CRITIC, AT(critic.quality), FROM_TO(0, 1), DEFAULT(1),
      MEANS("probability q that the critic leaves a reward as it is")},

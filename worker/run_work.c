@@ -34,8 +34,8 @@ typedef struct Work {
     int rank;
     const char *host;
     Shape shape;
-    const Kernels *kernels;
-    char fingerprint[256];
+    const Kernels *kernels; /* of evaluation, and of training in float32 */
+    char fingerprint[256], training_fingerprint[256];
     Teller teller;
     WorkDone *done; /* with room for every record */
 } Work;
@@ -108,7 +108,7 @@ static Status fill_training_record(const Work *work, TrainResult *result, double
         snprintf(reason, sizeof reason, "%s was not finite at step %lld", result->diverged_what,
                  (long long)result->diverged_step);
     Status status = copy_text(reason, &record->reason, err);
-    if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
+    if (status == STATUS_OK) status = copy_text(work->training_fingerprint, &record->fingerprint, err);
     if (status == STATUS_OK) status = copy_text(work->host, &record->host, err);
     return status;
 }
@@ -137,7 +137,7 @@ static Status keep_model(Work *work, const float *parameters, Error *err) {
     if (record->parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate a model record");
     record->n_parameters = (int64_t)count;
     memcpy(record->parameters, parameters, count * sizeof *record->parameters);
-    return copy_text(work->fingerprint, &record->fingerprint, err);
+    return copy_text(work->training_fingerprint, &record->fingerprint, err);
 }
 
 /* --- evaluation ----------------------------------------------------------------------------------------------- */
@@ -236,6 +236,8 @@ Status run_work(const WorkItem *item, int rank, const char *host, ProgressReport
     Status status = kernels_select(item->kernels, &work.kernels, err);
     if (status != STATUS_OK) return status;
     kernels_fingerprint(work.kernels, work.fingerprint, sizeof work.fingerprint);
+    kernels_fingerprint(kernels_with_precision(work.kernels, item->spec.train.precision), work.training_fingerprint,
+                        sizeof work.training_fingerprint);
     done->records = calloc(2 + (size_t)item->n_orders, sizeof *done->records);
     if (done->records == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate the records of a work item");
 

@@ -43,6 +43,7 @@ static const Member train_settings_members[] = {
     VALUE(TrainSettings, learning_rate),  VALUE(TrainSettings, objective),  VALUE(TrainSettings, context),
     VALUE(TrainSettings, critic_quality), VALUE(TrainSettings, clip_norm),  VALUE(TrainSettings, warmup_steps),
     VALUE(TrainSettings, decay),
+    VALUE(TrainSettings, precision),
 };
 static const Binding train_settings_binding = {
     .proto = &palinode__train_settings__descriptor,

@@ -10,6 +10,7 @@ static const char *const task_noise_names[] = {"shared", "independent"};
 static const char *const objective_names[] = {"plackett_luce", "bradley_terry", "cosine", "mse"};
 static const char *const train_context_names[] = {"offline"};
 static const char *const rate_decay_names[] = {"constant", "cosine"};
+static const char *const precision_names[] = {"float32", "bf16"};
 static const char *const critic_noise_names[] = {"replace", "flip", "gaussian"};
 static const char *const critic_feedback_names[] = {"scalar", "binary"};
 static const char *const predictor_names[] = {"model", "gd", "mean", "best", "contrast", "exact"};
@@ -34,6 +35,7 @@ NAME_FUNCTION(TaskNoise, task_noise)
 NAME_FUNCTION(Objective, objective)
 NAME_FUNCTION(TrainContext, train_context)
 NAME_FUNCTION(RateDecay, rate_decay)
+NAME_FUNCTION(Precision, precision)
 NAME_FUNCTION(CriticNoise, critic_noise)
 NAME_FUNCTION(CriticFeedback, critic_feedback)
 NAME_FUNCTION(Predictor, predictor)

@@ -17,6 +17,7 @@ typedef enum Objective {
 } Objective;
 typedef enum TrainContext { CONTEXT_OFFLINE = 0 } TrainContext;
 typedef enum RateDecay { RATE_CONSTANT = 0, RATE_COSINE = 1 } RateDecay;
+typedef enum Precision { PRECISION_FLOAT32 = 0, PRECISION_BF16 = 1 } Precision;
 typedef enum CriticNoise { CRITIC_REPLACE = 0, CRITIC_FLIP = 1, CRITIC_GAUSSIAN = 2 } CriticNoise;
 typedef enum CriticFeedback { FEEDBACK_SCALAR = 0, FEEDBACK_BINARY = 1 } CriticFeedback;
 
@@ -44,6 +45,7 @@ typedef struct TrainSettings {
     double clip_norm;      /* 0: no clipping of the gradient's norm */
     int64_t warmup_steps;  /* linear warm-up, 0: none */
     RateDecay decay;       /* of the learning rate after the warm-up */
+    Precision precision;   /* of the operands of the model's matrix products */
 } TrainSettings;
 
 /* A critic at evaluation. */
@@ -91,6 +93,7 @@ const char *task_noise_name(TaskNoise value);
 const char *objective_name(Objective value);
 const char *train_context_name(TrainContext value);
 const char *rate_decay_name(RateDecay value);
+const char *precision_name(Precision value);
 const char *critic_noise_name(CriticNoise value);
 const char *critic_feedback_name(CriticFeedback value);
 const char *predictor_name(Predictor value);

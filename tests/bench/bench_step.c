@@ -2,7 +2,7 @@
  * seconds.
  *
  *     bench_step [--all] [--layers L] [--embd E] [--heads H] [--points N] [--batch B] [--micro-batch n] [--no-ffn]
- *                [--linear] [--kernels PATH] [--repeats R]
+ *                [--linear] [--kernels PATH] [--precision float32|bf16] [--repeats R]
  *
  * Without options: a table over E 48, 96, 128, L 4, 20 and B 64, 256, under three minutes; --all: also E 192 and other
  * L. A step draws its prompts, makes the forward and backward pass with the loss between them in micro-batches, and
@@ -205,26 +205,34 @@ static void measure_table(const Kernels *kernels, Case run, bool all) {
 
 static int usage(void) {
     fprintf(stderr, "usage: bench_step [--all] [--layers L] [--embd E] [--heads H] [--points N] [--batch B]\n"
-                    "                  [--micro-batch n] [--no-ffn] [--linear] [--kernels PATH] [--repeats R]\n");
+                    "                  [--micro-batch n] [--no-ffn] [--linear] [--kernels PATH] [--repeats R]\n"
+                    "                  [--precision float32|bf16]\n");
     return 64;
 }
 
 /* Reads the options into *run; -1: wrong, 0: none that names a case, 1: one case. */
-static int read_options(int argc, char **argv, Case *run, const char **kernels_name, bool *all) {
+static int read_options(int argc, char **argv, Case *run, const char **kernels_name, Precision *precision, bool *all) {
     const struct option options[] = {
-        {"all", no_argument, NULL, 't'},           {"layers", required_argument, NULL, 'l'},
-        {"embd", required_argument, NULL, 'e'},    {"heads", required_argument, NULL, 'h'},
-        {"points", required_argument, NULL, 'p'},  {"batch", required_argument, NULL, 'b'},
-        {"no-ffn", no_argument, NULL, 'f'},        {"linear", no_argument, NULL, 'a'},
-        {"kernels", required_argument, NULL, 'k'}, {"micro-batch", required_argument, NULL, 'm'},
-        {"repeats", required_argument, NULL, 'r'}, {NULL, 0, NULL, 0},
+        {"all", no_argument, NULL, 't'},
+        {"layers", required_argument, NULL, 'l'},
+        {"embd", required_argument, NULL, 'e'},
+        {"heads", required_argument, NULL, 'h'},
+        {"points", required_argument, NULL, 'p'},
+        {"batch", required_argument, NULL, 'b'},
+        {"no-ffn", no_argument, NULL, 'f'},
+        {"linear", no_argument, NULL, 'a'},
+        {"kernels", required_argument, NULL, 'k'},
+        {"micro-batch", required_argument, NULL, 'm'},
+        {"repeats", required_argument, NULL, 'r'},
+        {"precision", required_argument, NULL, 'x'},
+        {NULL, 0, NULL, 0},
     };
     int one_case = 0, option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         int value = optarg ? atoi(optarg) : 1;
-        if (option == '?' || (value < 1 && option != 'k')) return -1;
+        if (option == '?' || (value < 1 && !strchr("kx", option))) return -1;
         if (option == 't') *all = true;
-        if (!strchr("krt", option)) one_case = 1;
+        if (!strchr("kxrt", option)) one_case = 1;
         if (option == 'l') run->model.n_layer = value;
         if (option == 'e') run->model.n_embd = value;
         if (option == 'h') run->model.n_head = value;
@@ -235,6 +243,9 @@ static int read_options(int argc, char **argv, Case *run, const char **kernels_n
         if (option == 'f') run->model.ffn = false;
         if (option == 'a') run->model.attention = ATTENTION_LINEAR;
         if (option == 'k') *kernels_name = optarg;
+        if (option != 'x') continue;
+        for (*precision = PRECISION_FLOAT32; strcmp(precision_name(*precision), optarg) != 0; ++*precision)
+            if (strcmp(precision_name(*precision), "?") == 0) return -1;
     }
     return run->model.n_embd % run->model.n_head == 0 ? one_case : -1;
 }
@@ -246,7 +257,8 @@ int main(int argc, char **argv) {
                 .repeats = 5};
     const char *name = NULL;
     bool all = false;
-    int one_case = read_options(argc, argv, &run, &name, &all);
+    Precision precision = PRECISION_FLOAT32;
+    int one_case = read_options(argc, argv, &run, &name, &precision, &all);
     if (one_case < 0) return usage();
     const Kernels *kernels;
     Error err;
@@ -254,6 +266,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "%s\n", err.text);
         return 64;
     }
+    kernels = kernels_with_precision(kernels, precision);
     print_heading(kernels);
     if (one_case)
         measure(kernels, run);

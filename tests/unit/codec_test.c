@@ -96,6 +96,7 @@ static void enumerations_have_the_same_values_in_schema_and_settings(void **stat
     check_names(palinode__objective__descriptor, "OBJECTIVE_", objective_name);
     check_names(palinode__train_context__descriptor, "CONTEXT_", train_context_name);
     check_names(palinode__rate_decay__descriptor, "RATE_", rate_decay_name);
+    check_names(palinode__precision__descriptor, "PRECISION_", precision_name);
     check_names(palinode__critic_noise__descriptor, "CRITIC_", critic_noise_name);
     check_names(palinode__critic_feedback__descriptor, "FEEDBACK_", critic_feedback_name);
     check_names(palinode__predictor__descriptor, "PREDICTOR_", predictor_name);

@@ -64,10 +64,33 @@ static const Kernels *reference(void) {
     return kernels;
 }
 
-/* Calls check for every path but the reference. */
+static const Kernels *bfloat16_of(const Kernels *kernels) {
+    return kernels_with_precision(kernels, PRECISION_BF16);
+}
+
+/* All paths, those of bfloat16 after the others; NULL past the last. */
+static const Kernels *path_at(int index) {
+    int others = 0;
+    while (kernels_at(others))
+        others++;
+    if (index < others) return kernels_at(index);
+    const Kernels *tuned = bfloat16_of(kernels_at(0)), *plain = bfloat16_of(reference());
+    return index == others ? plain : index == others + 1 && tuned != plain ? tuned : NULL;
+}
+
+static bool is_bfloat16(const Kernels *kernels) {
+    return strstr(kernels->name, "bf16") != NULL;
+}
+
+/* The plain loops that a path is measured by: operands of products are rounded in the same way. */
+static const Kernels *reference_of(const Kernels *kernels) {
+    return is_bfloat16(kernels) ? bfloat16_of(reference()) : reference();
+}
+
+/* Calls check for every path but the references. */
 static void each_path(void (*check)(const Kernels *kernels)) {
-    for (int i = 0; kernels_at(i); i++)
-        if (kernels_at(i) != reference()) check(kernels_at(i));
+    for (int i = 0; path_at(i); i++)
+        if (path_at(i) != reference_of(path_at(i))) check(path_at(i));
 }
 
 static const int sizes[][2] = {{1, 1}, {2, 3}, {3, 16}, {5, 17}, {7, 31}, {4, 48}, {33, 96}, {2, 101}, {58, 384}};
@@ -109,14 +132,14 @@ static void check_packed_product(const Kernels *kernels, int m, int n, int k, bo
     float *packed[2], *c[2], *slope[2];
     for (int i = 0; i < 2; i++) {
         packed[i] = filled(&bench, packed_floats(k, n), NAN);
-        (i == 0 ? kernels : reference())->pack(transpose, k, n, w, packed[i]);
+        (i == 0 ? kernels : reference_of(kernels))->pack(transpose, k, n, w, packed[i]);
     }
     for (int finish = FINISH_NONE; finish <= FINISH_GELU; finish++) {
         for (int i = 0; i < 2; i++) {
             c[i] = filled(&bench, count, NAN);
             slope[i] = filled(&bench, count, finish == FINISH_GELU ? NAN : 0.0f);
             Epilogue epilogue = {(Finish)finish, bias, other, slope[i]};
-            (i == 0 ? kernels : reference())->packed_matmul(m, n, k, a, packed[i], &epilogue, c[i]);
+            (i == 0 ? kernels : reference_of(kernels))->packed_matmul(m, n, k, a, packed[i], &epilogue, c[i]);
         }
         char what[96];
         snprintf(what, sizeof what, "product %d %d %d finish %d", m, n, k, finish);
@@ -154,7 +177,7 @@ static void check_outer_products(const Kernels *kernels) {
         const float *a = noise(&bench, (size_t)rows * m, 1.0f), *b = noise(&bench, (size_t)rows * n, 1.0f);
         float *c = noise(&bench, (size_t)m * n, 1.0f), *expected = copy(&bench, (size_t)m * n, c);
         kernels->accumulate_outer(rows, m, n, a, b, c);
-        reference()->accumulate_outer(rows, m, n, a, b, expected);
+        reference_of(kernels)->accumulate_outer(rows, m, n, a, b, expected);
         assert_close((size_t)m * n, c, expected, 3e-6, kernels->name, "sum of outer products");
         clear(&bench);
     }
@@ -165,12 +188,49 @@ static void sums_of_outer_products_agree_with_the_reference(void **state) {
     each_path(check_outer_products);
 }
 
+/* Rounding shows where a number is multiplied by 1. */
+static void bfloat16_is_the_nearest_one_and_even_in_a_tie(void **state) {
+    (void)state;
+    static const float values[][2] = {{1.0f, 1.0f},
+                                      {0x1.01p0f, 1.0f},
+                                      {0x1.0102p0f, 0x1.02p0f},
+                                      {0x1.03p0f, 0x1.04p0f},
+                                      {-0x1.fffp0f, -2.0f},
+                                      {0x1.fe8p-100f, 0x1.fep-100f},
+                                      {INFINITY, INFINITY},
+                                      {NAN, NAN}};
+    enum { COUNT = sizeof values / sizeof *values };
+    int checked = 0;
+    for (int i = 0; path_at(i); i++) {
+        if (!is_bfloat16(path_at(i))) continue;
+        Bench bench = {.state = 12};
+        float *x = filled(&bench, COUNT, 0.0f), *y = filled(&bench, COUNT, NAN), *sums = filled(&bench, COUNT, 0.0f);
+        float *packed = filled(&bench, packed_floats(1, COUNT), NAN), one = 1.0f;
+        for (int k = 0; k < COUNT; k++)
+            x[k] = values[k][0];
+        path_at(i)->pack(false, 1, COUNT, x, packed);
+        path_at(i)->packed_matmul(1, COUNT, 1, &one, packed, &(Epilogue){.finish = FINISH_NONE}, y);
+        path_at(i)->accumulate_outer(1, 1, COUNT, &one, x, sums);
+        for (int k = 0; k < COUNT; k++) {
+            path_at(i)->pack(false, 1, 1, &one, packed);
+            float z;
+            path_at(i)->packed_matmul(1, 1, 1, &x[k], packed, &(Epilogue){.finish = FINISH_NONE}, &z);
+            assert_true(isnan(values[k][1]) ? isnan(y[k]) : y[k] == values[k][1]);
+            assert_true(isnan(values[k][1]) ? isnan(z) : z == values[k][1]);
+            assert_true(isnan(values[k][1]) ? isnan(sums[k]) : sums[k] == values[k][1]);
+        }
+        clear(&bench);
+        checked++;
+    }
+    assert_true(checked >= 1);
+}
+
 /* Not so with OpenBLAS, which chooses a kernel by the shape. */
 static void a_row_of_a_packed_product_does_not_depend_on_the_number_of_rows(void **state) {
     (void)state;
     enum { ROWS = 23, N = 70, K = 37 };
-    for (int i = 0; kernels_at(i); i++) {
-        const Kernels *kernels = kernels_at(i);
+    for (int i = 0; path_at(i); i++) {
+        const Kernels *kernels = path_at(i);
         if (strstr(kernels->name, "openblas") || strcmp(kernels->name, "portable") == 0) continue;
         Bench bench = {.state = 11};
         const float *a = noise(&bench, ROWS * K, 1.0f), *w = noise(&bench, N * K, 1.0f), *bias = noise(&bench, N, 1.0f);
@@ -262,7 +322,7 @@ static void check_gelu(const Kernels *kernels) {
         x[i] = (float)(i - COUNT / 2) / 200.0f; /* -12 .. 12 */
     float *y[2], *slope[2];
     for (int i = 0; i < 2; i++) {
-        const Kernels *path = i == 0 ? kernels : reference();
+        const Kernels *path = i == 0 ? kernels : reference_of(kernels);
         float *packed = filled(&bench, packed_floats(1, COUNT), NAN);
         y[i] = filled(&bench, COUNT, NAN);
         slope[i] = filled(&bench, COUNT, NAN);
@@ -404,15 +464,15 @@ static void check_alignment(const Kernels *kernels) {
 
 static void results_do_not_depend_on_alignment(void **state) {
     (void)state;
-    for (int i = 0; kernels_at(i); i++)
-        check_alignment(kernels_at(i));
+    for (int i = 0; path_at(i); i++)
+        check_alignment(path_at(i));
 }
 
 static void nan_in_any_input_reaches_the_output(void **state) {
     (void)state;
-    for (int i = 0; kernels_at(i); i++)
+    for (int i = 0; path_at(i); i++)
         for (int place = 0; place < 20; place++) {
-            const Kernels *kernels = kernels_at(i);
+            const Kernels *kernels = path_at(i);
             AttentionShape shape = {.n = 1, .T = 20, .H = 1, .D = 1, .query_stride = 1};
             Bench bench = {.state = 8};
             float *x = noise(&bench, 60, 1.0f), *y = filled(&bench, 60, 0.0f), stats[2];
@@ -449,6 +509,15 @@ static void an_unknown_path_is_an_error_that_lists_the_known_ones(void **state) 
     assert_ptr_equal(kernels, kernels_at(0));
 }
 
+static void bfloat16_is_never_taken_unasked(void **state) {
+    (void)state;
+    for (int i = 0; kernels_at(i); i++) {
+        assert_ptr_equal(kernels_with_precision(kernels_at(i), PRECISION_FLOAT32), kernels_at(i));
+        assert_false(is_bfloat16(kernels_at(i)));
+        assert_non_null(strstr(bfloat16_of(kernels_at(i))->name, "bf16"));
+    }
+}
+
 static void the_fingerprint_names_path_and_libraries(void **state) {
     (void)state;
     char text[128];
@@ -462,6 +531,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(matrix_products_agree_with_the_reference),
         cmocka_unit_test(products_with_packed_weights_agree_with_the_reference),
         cmocka_unit_test(sums_of_outer_products_agree_with_the_reference),
+        cmocka_unit_test(bfloat16_is_the_nearest_one_and_even_in_a_tie),
         cmocka_unit_test(a_row_of_a_packed_product_does_not_depend_on_the_number_of_rows),
         cmocka_unit_test(biases_and_column_sums_agree_with_the_reference),
         cmocka_unit_test(layer_norm_agrees_with_the_reference),
@@ -473,6 +543,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(results_do_not_depend_on_alignment),
         cmocka_unit_test(nan_in_any_input_reaches_the_output),
         cmocka_unit_test(an_unknown_path_is_an_error_that_lists_the_known_ones),
+        cmocka_unit_test(bfloat16_is_never_taken_unasked),
         cmocka_unit_test(the_fingerprint_names_path_and_libraries),
     };
     return run_tests(tests, argc, argv);

@@ -17,7 +17,7 @@ static uint64_t hash_of(const float *values, size_t count) {
     return hash;
 }
 
-static uint64_t trained_bits(const Kernels *kernels) {
+static uint64_t trained_bits(const Kernels *kernels, Precision precision) {
     TrainingSpec spec = {.model = {.n_layer = 2, .n_head = 2, .n_embd = 12, .ffn = true, .causal = true},
                          .task = {.n_dims = 3, .n_points = 6},
                          .train = {.steps = 20,
@@ -26,7 +26,8 @@ static uint64_t trained_bits(const Kernels *kernels) {
                                    .learning_rate = 1e-3,
                                    .critic_quality = 0.9,
                                    .clip_norm = 1,
-                                   .warmup_steps = 5},
+                                   .warmup_steps = 5,
+                                   .precision = precision},
                          .seed = 7};
     Shape shape = shape_of(&spec.model, &spec.task);
     size_t count = tensors_parameters(&shape);
@@ -56,14 +57,15 @@ static const struct {
 static void bits_change_only_with_the_numerics_version(void **state) {
     static const char *const paths[] = {"reference", "portable", "avx2", "avx512"};
     int checked = 0;
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+    for (size_t i = 0; i < 2 * sizeof paths / sizeof paths[0]; i++) {
+        Precision precision = i % 2 ? PRECISION_BF16 : PRECISION_FLOAT32;
         const Kernels *kernels;
         char fingerprint[256];
-        if (kernels_select(paths[i], &kernels, NULL) != STATUS_OK) continue;
-        kernels_fingerprint(kernels, fingerprint, sizeof fingerprint);
-        uint64_t hash = trained_bits(kernels);
+        if (kernels_select(paths[i / 2], &kernels, NULL) != STATUS_OK) continue;
+        kernels_fingerprint(kernels_with_precision(kernels, precision), fingerprint, sizeof fingerprint);
+        uint64_t hash = trained_bits(kernels, precision);
         print_message("{\"%s\", 0x%016llx},\n", fingerprint, (unsigned long long)hash);
-        assert_true(trained_bits(kernels) == hash);
+        assert_true(trained_bits(kernels, precision) == hash);
         for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
             if (strcmp(known[k].fingerprint, fingerprint) == 0) {
                 assert_true(known[k].hash == hash);

@@ -25,6 +25,7 @@ static void the_defaults_are_the_papers_scale(void **state) {
     assert_near(spec->train.clip_norm, 0, 0);
     assert_int_equal(spec->train.warmup_steps, 0);
     assert_int_equal(spec->train.decay, RATE_CONSTANT);
+    assert_int_equal(spec->train.precision, PRECISION_FLOAT32);
     assert_near(settings.critic.quality, 1, 0);
     assert_int_equal(settings.evaluation.prompts, 1024);
     assert_int_equal(settings.evaluation.gd_steps, 50);
@@ -35,7 +36,7 @@ static void the_defaults_are_the_papers_scale(void **state) {
 static void every_default_is_written_as_it_is_formatted(void **state) {
     int count;
     const Setting *table = settings_table(&count);
-    assert_int_equal(count, 25);
+    assert_int_equal(count, 26);
     for (int i = 0; i < count; i++) {
         SettingValue value;
         char text[128];

@@ -117,6 +117,24 @@ static void training_uses_the_prompts_of_its_seed_and_step(void **state) {
     arena_destroy(&arena);
 }
 
+static void bfloat16_starts_from_the_same_loss_and_learns_as_float32_does(void **state) {
+    (void)state;
+    TrainingSpec whole = tiny_spec(), rounded = whole;
+    whole.train.steps = rounded.train.steps = 60;
+    whole.train.learning_rate = rounded.train.learning_rate = 1e-2;
+    rounded.train.precision = PRECISION_BF16;
+    TrainResult first, second;
+    float *a = trained(&whole, NULL, &first), *b = trained(&rounded, NULL, &second);
+    assert_near(second.loss[0], first.loss[0], 1e-2);
+    assert_true(second.loss[0] != first.loss[0]);
+    assert_near(second.final_loss, first.final_loss, 2e-2);
+    assert_true(second.final_loss < second.loss[0]);
+    free(a);
+    free(b);
+    train_result_free(&first);
+    train_result_free(&second);
+}
+
 static void shards_change_the_result_by_rounding_only(void **state) {
     (void)state;
     TrainingSpec whole = tiny_spec(), sharded = whole;
@@ -297,6 +315,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_rate_decays_along_half_a_cosine),
         cmocka_unit_test(the_same_job_gives_the_same_bits),
         cmocka_unit_test(training_uses_the_prompts_of_its_seed_and_step),
+        cmocka_unit_test(bfloat16_starts_from_the_same_loss_and_learns_as_float32_does),
         cmocka_unit_test(shards_change_the_result_by_rounding_only),
         cmocka_unit_test(shard_gradients_are_added_as_a_binary_tree),
         cmocka_unit_test(clipping_bounds_the_gradient_and_only_when_it_is_longer),

@@ -156,6 +156,21 @@ const Kernels PATH_NAME(kernels) = {
 };
 #endif
 
+#if defined(__AVX512F__)
+void pack_avx512bf16(bool transpose, int k, int n, const float *w, float *packed);
+void packed_matmul_avx512bf16(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue,
+                              float *c);
+void accumulate_outer_avx512bf16(int rows, int m, int n, const float *a, const float *b, float *c);
+
+const Kernels kernels_avx512bf16 = {
+    ROW_KERNELS,
+    .name = "avx512bf16",
+    .pack = pack_avx512bf16,
+    .packed_matmul = packed_matmul_avx512bf16,
+    .accumulate_outer = accumulate_outer_avx512bf16,
+};
+#endif
+
 #if !defined(__AVX2__) || defined(__AVX512F__)
 #if defined(__AVX512F__)
 const Kernels kernels_avx512_openblas = {

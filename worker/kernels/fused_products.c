@@ -6,48 +6,7 @@
  * rows there are. Where columns fill no vector, a tile works on a padded copy. */
 #include "worker/kernels/tile.h"
 
-enum { PANEL = TILE_VECTORS * LANES };
-
-/* to (rows, PANEL) = from, as many columns as are there, zeros after them. */
-static void copy_padded(int rows, int columns, const float *from, size_t from_row, float *to) {
-    memset(to, 0, (size_t)rows * PANEL * sizeof *to);
-    for (int r = 0; r < rows; r++)
-        memcpy(to + r * PANEL, from + r * from_row, (size_t)columns * sizeof *to);
-}
-
-/* A tile whose last vector has columns that c has not. */
-static void narrow_tile(int rows, int columns, const Operands *in, const Target *to) {
-    float block[TILE_ROWS * PANEL], start[PANEL];
-    Target padded = *to;
-    padded.c = block;
-    padded.c_row = PANEL;
-    if (to->start) {
-        copy_padded(1, columns, to->start, 0, start);
-        padded.start = start;
-    }
-    if (to->other) {
-        copy_padded(rows, columns, to->other, to->c_row, block);
-        padded.other = block;
-    }
-    PATH_NAME(product_tile)(rows, (columns + LANES - 1) / LANES, in, &padded);
-    for (int r = 0; r < rows; r++)
-        memcpy(to->c + r * to->c_row, block + r * PANEL, (size_t)columns * sizeof *block);
-}
-
-static void tile_of_columns(int rows, int columns, const Operands *in, const Target *to) {
-    if (columns >= PANEL)
-        PATH_NAME(product_tile)(rows, TILE_VECTORS, in, to);
-    else if (columns % LANES == 0)
-        PATH_NAME(product_tile)(rows, columns / LANES, in, to);
-    else
-        narrow_tile(rows, columns, in, to);
-}
-
-/* Panels of PANEL columns, each k rows; the last is as wide as whole vectors need. */
-static int panel_width(int columns) {
-    return columns >= PANEL ? PANEL : round_up_to(columns, LANES);
-}
-
+/* Panels of PANEL columns, each k rows. */
 void PATH_NAME(pack)(bool transpose, int k, int n, const float *w, float *packed) {
     for (int first = 0; first < n; first += PANEL) {
         int width = panel_width(n - first), columns = width < n - first ? width : n - first;
@@ -72,7 +31,7 @@ void PATH_NAME(packed_matmul)(int m, int n, int k, const float *a, const float *
             Operands in = {k, a + (size_t)i * k, k, 1, packed + (size_t)j * k, panel_width(columns), false};
             Target to = {c + at, n, biased ? epilogue->bias + j : NULL, other ? other + at : NULL,
                          finish == FINISH_TIMES};
-            tile_of_columns(rows, columns, &in, &to);
+            PATH_NAME(product_tile)(rows, columns, &in, &to);
         }
         size_t at = (size_t)i * n;
         if (finish == FINISH_GELU)
@@ -87,7 +46,7 @@ static void accumulate_panel(int rows, int m, int columns, const float *a, const
         height = tile_height(m - i);
         Operands in = {rows, a + i, 1, m, b, b_row, true};
         Target to = {c + i * c_row, c_row, NULL, c + i * c_row, false};
-        tile_of_columns(height, columns, &in, &to);
+        PATH_NAME(product_tile)(height, columns, &in, &to);
     }
 }
 

@@ -45,6 +45,15 @@ Status kernels_select(const char *name, const Kernels **out, Error *err) {
     return error_set(err, STATUS_USAGE, "kernels \"%s\": expected one of those that this CPU runs: %s", name, known);
 }
 
+const Kernels *kernels_with_precision(const Kernels *kernels, Precision precision) {
+    if (precision == PRECISION_FLOAT32) return kernels;
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (kernels == &kernels_avx512 && __builtin_cpu_supports("avx512bf16")) return &kernels_avx512bf16;
+#endif
+    return &kernels_reference_bf16;
+}
+
 void kernels_fingerprint(const Kernels *kernels, char *text, size_t text_bytes) {
     char library[96];
     matmul_library(library, sizeof library);

@@ -3,6 +3,7 @@
  *   avx512, avx2                one source (fused_*.c) compiled once per instruction set
  *   avx512-openblas, portable   the same with all matrix products left to OpenBLAS
  *   reference                   plain loops, double accumulators: what the others are tested against
+ *   avx512bf16, reference-bf16  avx512 and reference with packed_matmul and accumulate_outer in bfloat16
  *
  * All matrices are row-major float32 without gaps between rows unless a leading dimension is given. The path's name is
  * part of the numerics fingerprint: two paths need not agree to the bit; one path gives the same bits for the same
@@ -113,6 +114,12 @@ Status kernels_select(const char *name, const Kernels **out, Error *err);
 
 /* The paths that this CPU runs, best first, reference last; NULL past the last. */
 const Kernels *kernels_at(int index);
+
+/* The path that a training of that precision takes where kernels are chosen: kernels itself for float32. For bf16 the
+ * operands of packed_matmul and accumulate_outer are rounded to the nearest bfloat16 (8 bits of mantissa), their
+ * products summed in float32 or better, all else as before: avx512bf16 instead of avx512 on a CPU with AVX512_BF16, in
+ * all other cases reference-bf16, which is slow. */
+const Kernels *kernels_with_precision(const Kernels *kernels, Precision precision);
 
 /* "numerics 2; kernels avx512; OpenBLAS 0.3.21 SkylakeX; libm 2.36": equal text promises equal bits. */
 void kernels_fingerprint(const Kernels *kernels, char *text, size_t text_bytes);

@@ -5,9 +5,11 @@
 
 #include "worker/kernels/kernels.h"
 
-extern const Kernels kernels_reference, kernels_portable;
+#include <string.h>
+
+extern const Kernels kernels_reference, kernels_reference_bf16, kernels_portable;
 #if defined(__x86_64__)
-extern const Kernels kernels_avx2, kernels_avx512, kernels_avx512_openblas;
+extern const Kernels kernels_avx2, kernels_avx512, kernels_avx512_openblas, kernels_avx512bf16;
 #endif
 
 /* KERNELS_PATH is the path that a file is compiled for: PATH_NAME(attention_forward) is attention_forward_avx512. */
@@ -21,7 +23,7 @@ extern const Kernels kernels_avx2, kernels_avx512, kernels_avx512_openblas;
 /* fused_gelu.c: y = gelu_new(x), slope (NULL: not wanted) its derivative at x; y may be x. */
 void PATH_NAME(gelu)(size_t count, const float *x, float *y, float *slope);
 
-/* fused_products.c, as in kernels.h. */
+/* fused_products.c, or bfloat16_products.c for the path of that, as in kernels.h. */
 void PATH_NAME(pack)(bool transpose, int k, int n, const float *w, float *packed);
 void PATH_NAME(packed_matmul)(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue,
                               float *c);
@@ -39,6 +41,14 @@ void PATH_NAME(attention_forward)(const AttentionShape *shape, const float *qkv,
 void PATH_NAME(attention_backward)(const AttentionShape *shape, const float *qkv, const float *weights,
                                    const float *dout, float *dqkv, float *workspace);
 #endif
+
+/* The bits of the bfloat16 nearest to value, ties to even; NaN stays NaN. */
+static inline uint32_t bfloat16_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return bits >> 16 | 0x40;
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
 
 /* Room that attention needs in any path: rows and columns rounded up to the widest vector. */
 enum { WIDEST_LANES = 16 };

@@ -104,8 +104,16 @@ static double gelu_new_derivative(double x) {
     return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * gelu_factor * (1.0 + 3.0 * 0.044715 * x * x);
 }
 
-static void packed_matmul(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue,
-                          float *c) {
+/* value as an operand of a product. */
+static inline float operand(bool bfloat16, float value) {
+    if (!bfloat16) return value;
+    uint32_t bits = bfloat16_bits(value) << 16;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline void product(bool bfloat16, int m, int n, int k, const float *a, const float *packed,
+                           const Epilogue *epilogue, float *c) {
     Finish finish = epilogue->finish;
     bool biased = finish == FINISH_BIAS || finish == FINISH_RESIDUAL || finish == FINISH_GELU;
     for (int i = 0; i < m; i++)
@@ -113,11 +121,31 @@ static void packed_matmul(int m, int n, int k, const float *a, const float *pack
             size_t at = (size_t)i * n + j;
             double sum = biased ? epilogue->bias[j] : 0.0;
             for (int l = 0; l < k; l++)
-                sum += (double)a[(size_t)i * k + l] * packed[(size_t)l * n + j];
+                sum += (double)operand(bfloat16, a[(size_t)i * k + l]) * operand(bfloat16, packed[(size_t)l * n + j]);
             if (finish == FINISH_RESIDUAL) sum += epilogue->other[at];
             if (finish == FINISH_TIMES) sum *= epilogue->other[at];
             c[at] = (float)(finish == FINISH_GELU ? gelu_new(sum) : sum);
             if (finish == FINISH_GELU && epilogue->slope) epilogue->slope[at] = (float)gelu_new_derivative(sum);
+        }
+}
+
+static void packed_matmul(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue,
+                          float *c) {
+    product(false, m, n, k, a, packed, epilogue, c);
+}
+
+static void packed_matmul_bf16(int m, int n, int k, const float *a, const float *packed, const Epilogue *epilogue,
+                               float *c) {
+    product(true, m, n, k, a, packed, epilogue, c);
+}
+
+static void accumulate_outer_bf16(int rows, int m, int n, const float *a, const float *b, float *c) {
+    for (int i = 0; i < m; i++)
+        for (int j = 0; j < n; j++) {
+            double sum = 0.0;
+            for (size_t row = 0; row < (size_t)rows; row++)
+                sum += (double)operand(true, a[row * m + i]) * operand(true, b[row * n + j]);
+            c[(size_t)i * n + j] = (float)(c[(size_t)i * n + j] + sum);
         }
 }
 
@@ -218,18 +246,22 @@ static void adam(size_t count, int64_t step, double rate, const float *gradient,
     }
 }
 
+#define ALL_BUT_THE_MODELS_PRODUCTS                                                                                    \
+    .matmul = matmul, .pack = pack, .add_bias = add_bias, .column_sums = column_sums,                                  \
+    .layer_norm_forward = layer_norm_forward, .layer_norm_again = layer_norm_again,                                    \
+    .layer_norm_backward = layer_norm_backward, .attention_forward = attention_forward,                                \
+    .attention_backward = attention_backward, .adam = adam
+
 const Kernels kernels_reference = {
+    ALL_BUT_THE_MODELS_PRODUCTS,
     .name = "reference",
-    .matmul = matmul,
-    .pack = pack,
     .packed_matmul = packed_matmul,
     .accumulate_outer = accumulate_outer,
-    .add_bias = add_bias,
-    .column_sums = column_sums,
-    .layer_norm_forward = layer_norm_forward,
-    .layer_norm_again = layer_norm_again,
-    .layer_norm_backward = layer_norm_backward,
-    .attention_forward = attention_forward,
-    .attention_backward = attention_backward,
-    .adam = adam,
+};
+
+const Kernels kernels_reference_bf16 = {
+    ALL_BUT_THE_MODELS_PRODUCTS,
+    .name = "reference-bf16",
+    .packed_matmul = packed_matmul_bf16,
+    .accumulate_outer = accumulate_outer_bf16,
 };

@@ -12,9 +12,11 @@ enum { TILE_ROWS = 8, TILE_VECTORS = 3 };
 #else
 enum { TILE_ROWS = 6, TILE_VECTORS = 2 };
 #endif
+enum { PANEL = TILE_VECTORS * LANES };
 
 /* What is summed over k: number k of row r is a[r * a_row + k * a_step], vector v of k is at b[k * b_row + v * LANES].
- * far: rows of a and b are so far apart that the processor does not foresee them. */
+ * On a path of bfloat16, a word is no float but a pair of them, of two successive k. far: rows of a and b are so far
+ * apart that the processor does not foresee them. */
 typedef struct Operands {
     int k;
     const float *a;
@@ -38,8 +40,20 @@ static inline int tile_height(int left) {
     return left >= TILE_ROWS ? TILE_ROWS : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-/* rows: a result of tile_height; vectors: 1 .. TILE_VECTORS. Each element is one chain of fused multiply-adds over
- * ascending k, whatever rows and vectors are. */
-void PATH_NAME(product_tile)(int rows, int vectors, const Operands *in, const Target *to);
+/* Columns of the next panel of packed weights when columns are left: the last is as wide as whole vectors need. */
+static inline int panel_width(int columns) {
+    return columns >= PANEL ? PANEL : round_up_to(columns, LANES);
+}
+
+/* to (rows, PANEL) = from, as many columns as are there, zeros after them. */
+static inline void copy_padded(int rows, int columns, const float *from, size_t from_row, float *to) {
+    memset(to, 0, (size_t)rows * PANEL * sizeof *to);
+    for (int r = 0; r < rows; r++)
+        memcpy(to + r * PANEL, from + r * from_row, (size_t)columns * sizeof *to);
+}
+
+/* rows: a result of tile_height; the first of columns, PANEL of them at most (b has whole vectors in any case). Each
+ * element is one chain of fused multiply-adds over ascending k, whatever rows and columns are. */
+void PATH_NAME(product_tile)(int rows, int columns, const Operands *in, const Target *to);
 
 #endif

@@ -1,4 +1,4 @@
-/* The room that a model works in, shared by model.c, forward.c and backward.c and by nobody else.
+/* The room that a model works in, shared by the files of this folder and by nobody else.
  *
  * Rows of a matrix are tokens of prompts, prompt by prompt: n * T of them, where T leaves out the tokens that no
  * prediction sees. The last block asks queries only at the tokens that predictions are read from, so that from its
@@ -85,6 +85,18 @@ static inline const float *parameter(const Model *model, int layer, TensorRole r
 /* weights.c: takes the room for model->weights; whether the parameters are still those that it was filled from. */
 void weights_take(Model *model, Arena *arena);
 bool weights_are_those_of_parameters(const Model *model);
+
+/* forward.c: steps of a pass over any rows. embedded (n (end - first), E): read-in and positions of tokens first .. end
+ * of n prompts; tokens: room for as many rows of d. */
+void forward_embed(const Model *model, int n, int first, int end, const float *xs, const float *ys, const float *rs,
+                   float *tokens, float *embedded);
+/* y = x W + b of one of a block's linear maps, finished as said. */
+void forward_linear(const Model *model, int rows, int layer, Linear linear, const float *x, Finish finish,
+                    const float *residual, float *slope, float *y);
+/* block->output = block->middle + c_proj(gelu_new(c_fc(ln_2(block->middle)))); normed: room for (rows, E). */
+void forward_feed_forward(const Model *model, const Block *block, int layer, int rows, float *normed);
+/* pred (rows, d) from the residual stream after the last block; normed: room for (rows, E), stats for (rows, 2). */
+void forward_read_out(const Model *model, int rows, const float *last, float *normed, float *stats, float *pred);
 
 AttentionShape block_attention(const Model *model, const Block *block, int n);
 

@@ -206,7 +206,8 @@ static void loss_curve_add(LossCurve *curve, int64_t step, double loss, TrainRes
 
 Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
              StepReporter report, void *context, TrainResult *result, Error *err) {
-    Training training = {.spec = spec, .kernels = kernels, .fixed = fixed, .parameters = parameters};
+    Training training = {.spec = spec, .fixed = fixed, .parameters = parameters};
+    training.kernels = kernels_with_precision(kernels, spec->train.precision);
     training.batch = fixed != NULL ? fixed->n : spec->train.batch_size;
     training.shards = minimum(spec->train.gradient_shards, training.batch);
     assert(training.shards >= 1 && spec->train.steps >= 1 && spec->train.context == CONTEXT_OFFLINE);

@@ -21,9 +21,10 @@ typedef void (*StepReporter)(void *context, int64_t step, double loss);
 
 /* Trains parameters (flat, initialised by the caller) in place by spec->train.steps steps.
  * fixed: NULL for fresh prompts every step, else the batch that every step uses (its seen rewards; batch_size is its
- * n). The gradient of a batch is summed over spec->train.gradient_shards contiguous shards of prompts (at most one a
- * prompt) in a fixed binary-tree order, each in micro-batches of model_best_micro_batch: the result depends on the job
- * alone. report may be NULL. A diverged training is STATUS_OK; result's arrays are freed by train_result_free. */
+ * n). The model's products are made in spec->train.precision (kernels_with_precision). The gradient of a batch is
+ * summed over spec->train.gradient_shards contiguous shards of prompts (at most one a prompt) in a fixed binary-tree
+ * order, each in micro-batches of model_best_micro_batch: the result depends on the job alone. report may be NULL. A
+ * diverged training is STATUS_OK; result's arrays are freed by train_result_free. */
 Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
              StepReporter report, void *context, TrainResult *result, Error *err);
 void train_result_free(TrainResult *result);
