@@ -3,6 +3,7 @@
 
 #include "coordinator/journal.h"
 #include "coordinator/segments.h"
+#include "proto/base/clock.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -128,12 +129,6 @@ static RunState judge(const char *dir, const char *segment, const json_t *status
     return segment_is_alive(dir, segment) ? RUN_RUNNING : RUN_DIED;
 }
 
-static double now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return 1e3 * (double)now.tv_sec + 1e-6 * (double)now.tv_nsec;
-}
-
 static Status read_segments(const char *dir, FolderState *state, char *warning, size_t warning_bytes, Error *err) {
     SegmentList list;
     Status status = segments_list(dir, "status", &list, err);
@@ -154,7 +149,7 @@ static Status read_segments(const char *dir, FolderState *state, char *warning, 
             json_decref(content);
             continue;
         }
-        double age_s = fmax(0, (now_ms() - updated_ms) / 1e3);
+        double age_s = fmax(0, ((double)clock_unix_ms() - updated_ms) / 1e3);
         state->segments[state->n_segments++] = (SegmentState){content, judge(dir, list.names[i], content), age_s};
     }
     segments_free(&list);

@@ -7,13 +7,13 @@
 #include "cli/warning.h"
 #include "coordinator/progress.h"
 #include "coordinator/schedule.h"
+#include "proto/base/clock.h"
 #include "proto/wire/cost.h"
 #include "worker/train/train.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 typedef struct PlanOptions {
     const char *dir, *models;
@@ -33,15 +33,9 @@ typedef struct Stopwatch {
     double last_s, shortest_s;
 } Stopwatch;
 
-static double monotonic_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void note_step(void *context, int64_t step, double loss) {
     Stopwatch *watch = context;
-    double now_s = monotonic_s();
+    double now_s = clock_monotonic_s();
     if (step > 1) watch->shortest_s = fmin(watch->shortest_s, now_s - watch->last_s);
     watch->last_s = now_s;
 }

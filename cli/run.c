@@ -12,6 +12,7 @@
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
 #include "coordinator/status_file.h"
+#include "proto/base/clock.h"
 #include "worker/agent.h"
 #include "worker/kernels/kernels.h"
 #include "worker/trial.h"
@@ -23,7 +24,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* --- options ---------------------------------------------------------------------------------------------------- */
@@ -75,12 +75,6 @@ typedef struct Run {
     double last_status_s, last_live_s;
     ProgressPace pace;
 } Run;
-
-static double monotonic_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 static void notice(void *context, const char *text) {
     terminal_say(&((Run *)context)->terminal, text);
@@ -214,7 +208,7 @@ static Status loop(Run *run, Error *err) {
     Status status = STATUS_OK;
     while (status == STATUS_OK && !agent_finished(run->agent)) {
         bool moved = false;
-        double now_s = monotonic_s();
+        double now_s = clock_monotonic_s();
         status = take_signals(run, now_s, &moved, err);
         if (status == STATUS_OK && run->dispatch != NULL) status = dispatch_step(run->dispatch, now_s, &moved, err);
         if (status == STATUS_OK) status = agent_step(run->agent, &moved, err);
@@ -246,12 +240,12 @@ static Status finish(Run *run, Error *err) {
     Record end = {.kind = RECORD_END};
     RunView view;
     char text[sizeof run->dir + 256], so_far[DURATION_BYTES];
-    Status status = dispatch_step(run->dispatch, monotonic_s(), &moved, err);
+    Status status = dispatch_step(run->dispatch, clock_monotonic_s(), &moved, err);
     if (status != STATUS_OK) return status;
     dispatch_end_record(run->dispatch, &end.of.end);
     status = journal_close(run->journal, &end, err);
     run->journal = NULL;
-    dispatch_view(run->dispatch, monotonic_s(), &view);
+    dispatch_view(run->dispatch, clock_monotonic_s(), &view);
     if (status == STATUS_OK) status = write_status(run, &view, (int)dispatch_result(run->dispatch), err);
     terminal_clear(&run->terminal);
     if (status != STATUS_OK) return status;
@@ -339,7 +333,7 @@ static _Noreturn void fail(Run *run, Status status, const Error *err) {
     nursery_stop(run->nursery);
     journal_close(run->journal, NULL, NULL);
     if (run->dispatch != NULL) {
-        dispatch_view(run->dispatch, monotonic_s(), &view);
+        dispatch_view(run->dispatch, clock_monotonic_s(), &view);
         view.stop_reason = "error";
         write_status(run, &view, (int)status, NULL); /* as far as the disk lets it */
     }
@@ -452,9 +446,7 @@ int command_run(int argc, char **argv) {
     int n_operands, exit_code;
     if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
 
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    run.started_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    run.started_unix_ms = clock_unix_ms();
     run.terminal = terminal_open(options->quiet);
     Error err = {{0}};
     Status result = STATUS_OK;

@@ -9,12 +9,12 @@
 #include "coordinator/progress.h"
 #include "jobs/identity.h"
 #include "jobs/job.h"
+#include "proto/base/clock.h"
 #include "proto/wire/cost.h"
 #include "worker/run_work.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 typedef struct Request {
     const char *job_path, *out_path; /* job_path NULL: a fixed batch */
@@ -34,15 +34,9 @@ typedef struct Teller {
     ProgressPace pace;
 } Teller;
 
-static double monotonic_s(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void show_progress(void *context, const Progress *progress) {
     Teller *teller = context;
-    double now_s = monotonic_s(), share = progress->flops_done / teller->flops_total;
+    double now_s = clock_monotonic_s(), share = progress->flops_done / teller->flops_total;
     RunView view = {.flops_done = progress->flops_done, .flops_total = teller->flops_total, .running = 1};
     if (teller->terminal.quiet || isnan(progress->loss)) return;
     if (!teller->terminal.live && !progress_due(&teller->pace, &view, now_s)) return;
@@ -122,7 +116,7 @@ static Status train_job(const Request *request, Error *err) {
     Teller teller = {.terminal = terminal_open(request->quiet),
                      .steps = spec.train.steps,
                      .flops_total = cost_work_flops(&item),
-                     .started_s = monotonic_s()};
+                     .started_s = clock_monotonic_s()};
     status = run_work(&item, 0, "", show_progress, &teller, &done, err);
     terminal_clear(&teller.terminal);
     if (status == STATUS_OK) status = keep_training(request, &done, err);

@@ -1,6 +1,7 @@
 /* See dispatch.h. */
 #include "coordinator/dispatch.h"
 
+#include "proto/base/clock.h"
 #include "proto/wire/cost.h"
 
 #include <math.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Results are made durable together: at most this long after they came. */
 static const double SYNC_PERIOD_S = 0.2;
@@ -167,8 +167,6 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
     dispatch->work_failed++;
     dispatch->flops_done += running->flops;
     if (running->kind != WORK_TRAINING) return STATUS_OK;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     Record record = {.kind = RECORD_TRAINING,
                      .of.training = {.training_id = running->training_id,
                                      .spec = running->spec,
@@ -179,7 +177,7 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
                                      .fingerprint = dispatch->roster->ranks[failed->rank].fingerprint,
                                      .rank = failed->rank,
                                      .host = failed->host,
-                                     .ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000}};
+                                     .ended_unix_ms = clock_unix_ms()}};
     return append(dispatch, &record, 1, err);
 }
 
@@ -388,9 +386,7 @@ Status dispatch_result(const Dispatch *dispatch) {
 }
 
 void dispatch_end_record(const Dispatch *dispatch, EndRecord *end) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
     *end = dispatch->ended;
-    end->ended_unix_ms = now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    end->ended_unix_ms = clock_unix_ms();
     end->reason = (char *)dispatch->stop_reason;
 }

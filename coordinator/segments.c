@@ -1,6 +1,8 @@
 /* See segments.h. */
 #include "coordinator/segments.h"
 
+#include "proto/base/clock.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
@@ -9,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { STALE_MS = 120000 };
@@ -104,7 +105,6 @@ bool segment_is_alive(const char *dir, const char *segment) {
     char path[PATH_MAX], here[256] = "";
     const char *state = "", *host = "";
     json_int_t pid = 0, updated_ms = 0;
-    struct timespec now;
     segment_path(dir, "status", segment, path);
     json_t *root = json_load_file(path, 0, NULL);
     bool known = root != NULL && json_unpack(root, "{s:s, s:I, s:s, s:I}", "state", &state, "pid", &pid, "host", &host,
@@ -112,11 +112,10 @@ bool segment_is_alive(const char *dir, const char *segment) {
     bool alive = known && strcmp(state, "running") == 0;
     if (alive) {
         gethostname(here, sizeof here - 1);
-        clock_gettime(CLOCK_REALTIME, &now);
         if (strcmp(host, here) == 0)
             alive = pid > 0 && pid <= INT_MAX && runs_here((pid_t)pid);
         else
-            alive = (json_int_t)now.tv_sec * 1000 - updated_ms < STALE_MS;
+            alive = clock_unix_ms() - updated_ms < STALE_MS;
     }
     json_decref(root);
     return alive;

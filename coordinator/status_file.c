@@ -1,11 +1,12 @@
 /* See status_file.h. */
 #include "coordinator/status_file.h"
 
+#include "proto/base/clock.h"
+
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 static json_t *real_or_null(double value) {
@@ -27,16 +28,13 @@ static json_t *losses_of(const RunView *view) {
 
 Status status_file_write(const char *dir, const char *segment, const RunView *view, int64_t started_unix_ms,
                          int exit_code, Error *err) {
-    struct timespec now;
     char host[256] = "", path[4096];
-    clock_gettime(CLOCK_REALTIME, &now);
     gethostname(host, sizeof host - 1);
     json_t *root = json_pack("{s:s, s:s, s:s, s:o, s:i, s:o, s:I, s:I, s:i, s:i}", "segment", segment, "state",
                              exit_code < 0 ? "running" : "ended", "reason", view->stop_reason, "exit_code",
                              exit_code < 0 ? json_null() : json_integer(exit_code), "pid", (int)getpid(), "host",
                              text_or_null(host), "started_unix_ms", (json_int_t)started_unix_ms, "updated_unix_ms",
-                             (json_int_t)(now.tv_sec * 1000 + now.tv_nsec / 1000000), "ranks", view->ranks, "workers",
-                             view->workers);
+                             (json_int_t)clock_unix_ms(), "ranks", view->ranks, "workers", view->workers);
     json_t *trainings = json_pack("{s:I, s:I, s:I, s:I, s:i}", "total", (json_int_t)view->trainings, "done",
                                   (json_int_t)view->trainings_done, "diverged", (json_int_t)view->trainings_diverged,
                                   "failed", (json_int_t)view->trainings_failed, "running", view->running);
