@@ -52,6 +52,8 @@ static const struct {
     {"numerics 2; kernels portable; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xf4edd75713916013},
     {"numerics 2; kernels avx2; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x5d2fb1c927bdf9aa},
     {"numerics 2; kernels avx512; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xe630275306561dc9},
+    {"numerics 2; kernels reference-bf16; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xe6b5877119e44544},
+    {"numerics 2; kernels avx512bf16; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x1af045e8a15283e2},
 };
 
 static void bits_change_only_with_the_numerics_version(void **state) {

@@ -117,7 +117,7 @@ static void training_uses_the_prompts_of_its_seed_and_step(void **state) {
     arena_destroy(&arena);
 }
 
-static void bfloat16_starts_from_the_same_loss_and_learns_as_float32_does(void **state) {
+static void losses_in_bfloat16_are_near_those_in_float32(void **state) {
     (void)state;
     TrainingSpec whole = tiny_spec(), rounded = whole;
     whole.train.steps = rounded.train.steps = 60;
@@ -127,8 +127,8 @@ static void bfloat16_starts_from_the_same_loss_and_learns_as_float32_does(void *
     float *a = trained(&whole, NULL, &first), *b = trained(&rounded, NULL, &second);
     assert_near(second.loss[0], first.loss[0], 1e-2);
     assert_true(second.loss[0] != first.loss[0]);
-    assert_near(second.final_loss, first.final_loss, 2e-2);
-    assert_true(second.final_loss < second.loss[0]);
+    for (int k = 0; k < 60; k++)
+        assert_near(second.loss[k], first.loss[k], 3e-2);
     free(a);
     free(b);
     train_result_free(&first);
@@ -315,7 +315,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_rate_decays_along_half_a_cosine),
         cmocka_unit_test(the_same_job_gives_the_same_bits),
         cmocka_unit_test(training_uses_the_prompts_of_its_seed_and_step),
-        cmocka_unit_test(bfloat16_starts_from_the_same_loss_and_learns_as_float32_does),
+        cmocka_unit_test(losses_in_bfloat16_are_near_those_in_float32),
         cmocka_unit_test(shards_change_the_result_by_rounding_only),
         cmocka_unit_test(shard_gradients_are_added_as_a_binary_tree),
         cmocka_unit_test(clipping_bounds_the_gradient_and_only_when_it_is_longer),

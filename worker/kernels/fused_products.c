@@ -31,7 +31,7 @@ void PATH_NAME(packed_matmul)(int m, int n, int k, const float *a, const float *
             Operands in = {k, a + (size_t)i * k, k, 1, packed + (size_t)j * k, panel_width(columns), false};
             Target to = {c + at, n, biased ? epilogue->bias + j : NULL, other ? other + at : NULL,
                          finish == FINISH_TIMES};
-            PATH_NAME(product_tile)(rows, columns, &in, &to);
+            PATH_NAME(product_of_columns)(rows, columns, &in, &to);
         }
         size_t at = (size_t)i * n;
         if (finish == FINISH_GELU)
@@ -46,7 +46,7 @@ static void accumulate_panel(int rows, int m, int columns, const float *a, const
         height = tile_height(m - i);
         Operands in = {rows, a + i, 1, m, b, b_row, true};
         Target to = {c + i * c_row, c_row, NULL, c + i * c_row, false};
-        PATH_NAME(product_tile)(height, columns, &in, &to);
+        PATH_NAME(product_of_columns)(height, columns, &in, &to);
     }
 }
 

@@ -72,7 +72,7 @@ VECTOR_INLINE void tile_by_width(const int rows, int vectors, const Operands *in
     }
 }
 
-static void tile_of_vectors(int rows, int vectors, const Operands *in, const Target *to) {
+void PATH_NAME(product_tile)(int rows, int vectors, const Operands *in, const Target *to) {
     switch (rows) {
     case TILE_ROWS:
         tile_by_width(TILE_ROWS, vectors, in, to);
@@ -102,16 +102,16 @@ static void narrow_tile(int rows, int columns, const Operands *in, const Target 
         copy_padded(rows, columns, to->other, to->c_row, block);
         padded.other = block;
     }
-    tile_of_vectors(rows, (columns + LANES - 1) / LANES, in, &padded);
+    PATH_NAME(product_tile)(rows, (columns + LANES - 1) / LANES, in, &padded);
     for (int r = 0; r < rows; r++)
         memcpy(to->c + r * to->c_row, block + r * PANEL, (size_t)columns * sizeof *block);
 }
 
-void PATH_NAME(product_tile)(int rows, int columns, const Operands *in, const Target *to) {
+void PATH_NAME(product_of_columns)(int rows, int columns, const Operands *in, const Target *to) {
     if (columns >= PANEL)
-        tile_of_vectors(rows, TILE_VECTORS, in, to);
+        PATH_NAME(product_tile)(rows, TILE_VECTORS, in, to);
     else if (columns % LANES == 0)
-        tile_of_vectors(rows, columns / LANES, in, to);
+        PATH_NAME(product_tile)(rows, columns / LANES, in, to);
     else
         narrow_tile(rows, columns, in, to);
 }

@@ -52,8 +52,11 @@ static inline void copy_padded(int rows, int columns, const float *from, size_t 
         memcpy(to + r * PANEL, from + r * from_row, (size_t)columns * sizeof *to);
 }
 
-/* rows: a result of tile_height; the first of columns, PANEL of them at most (b has whole vectors in any case). Each
- * element is one chain of fused multiply-adds over ascending k, whatever rows and columns are. */
-void PATH_NAME(product_tile)(int rows, int columns, const Operands *in, const Target *to);
+/* rows: a result of tile_height; vectors: 1 .. TILE_VECTORS. Each element is one chain of fused multiply-adds over
+ * ascending k, whatever rows and vectors are. */
+void PATH_NAME(product_tile)(int rows, int vectors, const Operands *in, const Target *to);
+
+/* The same for the first of columns, PANEL of them at most; b has whole vectors in any case. */
+void PATH_NAME(product_of_columns)(int rows, int columns, const Operands *in, const Target *to);
 
 #endif
