@@ -98,6 +98,26 @@ static void a_training_returns_its_record_its_model_and_a_cell_an_order(void **s
     free_done(&done);
 }
 
+static void a_training_in_bfloat16_is_measured_in_float32(void **state) {
+    (void)state;
+    WorkItem item = tiny_work(), again = tiny_work();
+    item.spec.train.precision = PRECISION_BF16;
+    WorkDone done = done_of(&item);
+    const ModelRecord *model = &done.records[1].of.model;
+    assert_non_null(strstr(done.records[0].of.training.fingerprint, "bf16"));
+    assert_non_null(strstr(model->fingerprint, "bf16"));
+    again.kind = WORK_EVALUATION; /* of the same parameters, as if float32 had trained them */
+    again.parameters = model->parameters;
+    again.n_parameters = model->n_parameters;
+    WorkDone evaluated = done_of(&again);
+    for (int k = 0; k < ORDERS; k++) {
+        assert_null(strstr(done.records[2 + k].of.cell.fingerprint, "bf16"));
+        assert_curves_equal(&evaluated.records[k].of.cell.curves, &done.records[2 + k].of.cell.curves);
+    }
+    free_done(&evaluated);
+    free_done(&done);
+}
+
 static void a_model_that_is_not_kept_is_not_returned(void **state) {
     (void)state;
     WorkItem item = tiny_work();
@@ -238,6 +258,7 @@ static void progress_grows_and_is_told_rarely(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_training_returns_its_record_its_model_and_a_cell_an_order),
+        cmocka_unit_test(a_training_in_bfloat16_is_measured_in_float32),
         cmocka_unit_test(a_model_that_is_not_kept_is_not_returned),
         cmocka_unit_test(a_kept_model_gives_the_same_cells_without_training),
         cmocka_unit_test(the_same_work_gives_the_same_bits),
