@@ -72,8 +72,7 @@ void metrics_per_prompt(const Prompts *prompts, const float *pred, double *const
     }
 }
 
-/* Mean and standard error of the numbers among values[0], values[stride], .. (n of them) that are not NaN. */
-static void mean_and_error(const double *values, int n, int stride, double *mean, double *standard_error) {
+void mean_and_error(const double *values, int n, int stride, double *mean, double *standard_error) {
     double sum = 0, square = 0;
     int count = 0;
     for (int p = 0; p < n; p++) {

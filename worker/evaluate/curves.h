@@ -15,4 +15,8 @@ void metrics_per_prompt(const Prompts *prompts, const float *pred, double *const
  * out, and a mean without values is NaN. */
 Status curves_of(const Prompts *prompts, const float *pred, Curves *out, Error *err);
 
+/* Mean and standard error of the numbers among values[0], values[stride], .. (n of them) that are not NaN: sums in
+ * order; a mean of none and an error of fewer than two are NaN. */
+void mean_and_error(const double *values, int n, int stride, double *mean, double *standard_error);
+
 #endif
