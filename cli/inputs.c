@@ -37,11 +37,9 @@ Status model_input_read(const char *path, Settings *settings, float **parameters
     return status;
 }
 
-Status prompts_input_read(const char *path, bool require_y_star, PromptsInput *out, Error *err) {
-    *out = (PromptsInput){0};
-    Status status = safetensors_open(path, &out->file, err);
-    if (status == STATUS_OK)
-        status = prompts_file_read(out->file, path, require_y_star, &out->arena, &out->prompts, err);
+/* Whether prompts are within the bounds of the table of settings; closes them where not, or where status is a failure.
+ */
+static Status check_prompts(const char *path, Status status, PromptsInput *out, Error *err) {
     if (status == STATUS_OK) {
         Settings settings = settings_default();
         settings.training.task.n_dims = out->prompts.d;
@@ -50,6 +48,22 @@ Status prompts_input_read(const char *path, bool require_y_star, PromptsInput *o
     }
     if (status != STATUS_OK) prompts_input_close(out);
     return status;
+}
+
+Status prompts_input_read(const char *path, bool require_y_star, PromptsInput *out, Error *err) {
+    *out = (PromptsInput){0};
+    Status status = safetensors_open(path, &out->file, err);
+    if (status == STATUS_OK)
+        status = prompts_file_read(out->file, path, require_y_star, &out->arena, &out->prompts, err);
+    return check_prompts(path, status, out, err);
+}
+
+Status closed_loop_input_read(const char *path, PromptsInput *out, int *initial_responses, Error *err) {
+    *out = (PromptsInput){0};
+    Status status = safetensors_open(path, &out->file, err);
+    if (status == STATUS_OK)
+        status = closed_loop_file_read(out->file, path, &out->arena, &out->prompts, initial_responses, err);
+    return check_prompts(path, status, out, err);
 }
 
 void prompts_input_close(PromptsInput *input) {

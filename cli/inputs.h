@@ -18,6 +18,8 @@ typedef struct PromptsInput {
 
 /* Reads prompts within the bounds of the table of settings. require_y_star: the file must hold in.y_star. */
 Status prompts_input_read(const char *path, bool require_y_star, PromptsInput *out, Error *err);
+/* The same of prompts with initial responses to which a model adds its own (closed_loop_file_read). */
+Status closed_loop_input_read(const char *path, PromptsInput *out, int *initial_responses, Error *err);
 /* Accepts a zeroed one. */
 void prompts_input_close(PromptsInput *input);
 

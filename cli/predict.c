@@ -1,37 +1,56 @@
-/* palinode predict: what a model or a baseline answers to the prompts of a file. */
+/* palinode predict: what a model or a baseline answers to the prompts of a file, or what a model makes of its own
+ * answers in rounds. */
 #include "cli/commands.h"
 #include "cli/inputs.h"
 #include "cli/options.h"
 #include "worker/evaluate/evaluate.h"
 #include "worker/evaluate/predictors.h"
+#include "worker/evaluate/rounds.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { GD_STEPS = 50 };
 
 typedef struct Request {
     const char *prompts_path, *out_path, *model_path, *predictor_name;
     Predictor predictor;
+    int64_t rounds; /* 0: predictions for given responses */
 } Request;
 
-static Status predict_by_model(const Request *request, const Prompts *prompts, float *pred, Error *err) {
+/* A model read from a file, ready for prompts. */
+typedef struct ReadyModel {
+    Shape shape;
+    int micro_batch;
+    float *parameters;
+    Model *model;
+} ReadyModel;
+
+static void ready_model_close(ReadyModel *ready) {
+    model_free(ready->model);
+    free(ready->parameters);
+}
+
+/* Reads the model that prompts must fit; to be closed also after a failure. */
+static Status ready_model_open(const Request *request, const Prompts *prompts, ReadyModel *ready, Error *err) {
     Settings settings = settings_default();
-    float *parameters = NULL;
-    Model *model = NULL;
-    int micro_batch = 0;
     const Kernels *kernels = NULL;
     const TaskSettings *task = &settings.training.task;
-    Status status = model_input_read(request->model_path, &settings, &parameters, err);
+    *ready = (ReadyModel){0};
+    Status status = model_input_read(request->model_path, &settings, &ready->parameters, err);
     if (status == STATUS_OK) status = prompts_fit_model(request->prompts_path, prompts, request->model_path, task, err);
     if (status == STATUS_OK) status = kernels_select(NULL, &kernels, err);
-    if (status == STATUS_OK) {
-        Shape shape = shape_of(&settings.training.model, task);
-        micro_batch = model_best_micro_batch(&shape);
-        status = model_create(&shape, kernels, micro_batch, false, &model, err);
-    }
-    if (status == STATUS_OK) predict_all(model, micro_batch, parameters, prompts, pred);
-    model_free(model);
-    free(parameters);
+    if (status != STATUS_OK) return status;
+    ready->shape = shape_of(&settings.training.model, task);
+    ready->micro_batch = model_best_micro_batch(&ready->shape);
+    return model_create(&ready->shape, kernels, ready->micro_batch, false, &ready->model, err);
+}
+
+static Status predict_by_model(const Request *request, const Prompts *prompts, float *pred, Error *err) {
+    ReadyModel ready;
+    Status status = ready_model_open(request, prompts, &ready, err);
+    if (status == STATUS_OK) predict_all(ready.model, ready.micro_batch, ready.parameters, prompts, pred);
+    ready_model_close(&ready);
     return status;
 }
 
@@ -81,15 +100,16 @@ static Status check_request(Request *request, Error *err) {
         return error_set(err, STATUS_USAGE, "predict needs --model M.safetensors, or a --predictor other than model");
     if (!by_model && request->model_path != NULL)
         return error_set(err, STATUS_USAGE, "--model has no use with --predictor %s", request->predictor_name);
+    if (!by_model && request->rounds > 0)
+        return error_set(err, STATUS_USAGE, "--rounds has no use with --predictor %s: a model corrects its own answers",
+                         request->predictor_name);
     return safetensors_may_write(request->out_path, err);
 }
 
-static Status predict(Request *request, Error *err) {
+static Status predict(const Request *request, Error *err) {
     PromptsInput input = {0};
     float *pred = NULL;
-    Status status = check_request(request, err);
-    if (status != STATUS_OK) return status;
-    status = prompts_input_read(request->prompts_path, false, &input, err);
+    Status status = prompts_input_read(request->prompts_path, false, &input, err);
     if (status != STATUS_OK) return status;
     size_t count = (size_t)input.prompts.n * (size_t)input.prompts.N * (size_t)input.prompts.d;
     pred = calloc(count, sizeof *pred);
@@ -101,6 +121,65 @@ static Status predict(Request *request, Error *err) {
     }
     if (status == STATUS_OK) status = write_predictions(request, &input.prompts, pred, err);
     free(pred);
+    prompts_input_close(&input);
+    return status;
+}
+
+/* out.answers (B, R + 1, d) and out.rewards (B, R), of the responses made of the first R answers. rewards: room. */
+static Status write_rounds(const Request *request, const Prompts *prompts, int initial_responses, const float *answers,
+                           float *rewards, Error *err) {
+    int rounds = (int)request->rounds;
+    for (int p = 0; p < prompts->n; p++)
+        memcpy(rewards + (size_t)p * rounds, prompts->seen + (size_t)p * prompts->N + initial_responses,
+               (size_t)rounds * sizeof *rewards);
+    const SafeTensorOut tensors[] = {
+        {.name = "out.answers", .rank = 3, .shape = {prompts->n, rounds + 1, prompts->d}, .data = answers},
+        {.name = "out.rewards", .rank = 2, .shape = {prompts->n, rounds}, .data = rewards},
+    };
+    const char *const metadata[] = {"predictor", request->predictor_name};
+    return safetensors_write(request->out_path, tensors, 2, metadata, 1, err);
+}
+
+/* Whether the model can make so many rounds of prompts that begin with so many responses. */
+static Status check_rounds(const Request *request, const Shape *shape, int initial_responses, Error *err) {
+    int most = shape->N - 1 - initial_responses;
+    if (!shape->causal)
+        return error_set(err, STATUS_DATA, "%s: rounds need a causal model, this one has causal false",
+                         request->model_path);
+    if (request->rounds > most)
+        return error_set(err, STATUS_DATA,
+                         "%s: n_points %d and %d initial responses leave room for %d rounds, not %lld",
+                         request->prompts_path, shape->N, initial_responses, most, (long long)request->rounds);
+    return STATUS_OK;
+}
+
+static Status predict_rounds(const Request *request, Error *err) {
+    PromptsInput input = {0};
+    ReadyModel ready = {0};
+    ModelCache *cache = NULL;
+    ClosedLoop loop = {.rounds = (int)request->rounds, .critic = {.quality = 1}}; /* clean: nothing is drawn */
+    float *answers = NULL, *rewards = NULL;
+    Status status = closed_loop_input_read(request->prompts_path, &input, &loop.initial_responses, err);
+    if (status != STATUS_OK) return status;
+    const Prompts *prompts = &input.prompts;
+    status = ready_model_open(request, prompts, &ready, err);
+    if (status == STATUS_OK) status = check_rounds(request, &ready.shape, loop.initial_responses, err);
+    if (status == STATUS_OK) status = model_cache_create(&ready.shape, MODEL_CACHE_PROMPTS, &cache, err);
+    if (status != STATUS_OK) goto done;
+    answers = calloc((size_t)prompts->n * (loop.rounds + 1) * prompts->d, sizeof *answers);
+    rewards = calloc((size_t)prompts->n * loop.rounds, sizeof *rewards);
+    if (answers == NULL || rewards == NULL) {
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for the answers to %d prompts", prompts->n);
+        goto done;
+    }
+    model_set_parameters(ready.model, ready.parameters);
+    closed_loop_run(ready.model, cache, &loop, prompts, answers);
+    status = write_rounds(request, prompts, loop.initial_responses, answers, rewards, err);
+done:
+    free(answers);
+    free(rewards);
+    model_cache_free(cache);
+    ready_model_close(&ready);
     prompts_input_close(&input);
     return status;
 }
@@ -118,10 +197,18 @@ int command_predict(int argc, char **argv) {
          "model (the default), or a baseline: gd, mean, best, contrast, exact. gd starts from in.gd_start (B, d, d) "
          "where the prompts file has it",
          .choices = "model|gd|mean|best|contrast|exact"},
+        {"rounds", 0, OPTION_INTEGER, &request.rounds, "R",
+         "rounds of self-correction by a causal model under a clean critic, at most n_points - 1 - n0: prompts are "
+         "in.xs, "
+         "in.y_star (B, N, d) and in.initial_responses (B, n0, d); out.answers (B, R + 1, d) and out.rewards (B, R) "
+         "are "
+         "written",
+         .minimum = 1, .maximum = 1e6},
     };
     const Command command = {
         .name = "predict",
-        .usage = "--prompts P.safetensors -o OUT.safetensors [--model M.safetensors] [--predictor NAME]",
+        .usage = "--prompts P.safetensors -o OUT.safetensors [--model M.safetensors] [--predictor NAME] "
+                 "[--rounds R]",
         .summary = "predictions of a model or a baseline for given prompts",
         .details = "One file may hold the model and the prompts. Predictions that are undefined (best of no response) "
                    "are NaN.",
@@ -133,6 +220,7 @@ int command_predict(int argc, char **argv) {
     int n_operands, exit_code;
     if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
     free((void *)operands);
-    Status status = predict(&request, &err);
+    Status status = check_request(&request, &err);
+    if (status == STATUS_OK) status = request.rounds > 0 ? predict_rounds(&request, &err) : predict(&request, &err);
     return status == STATUS_OK ? (int)STATUS_OK : report_error(status, &err);
 }

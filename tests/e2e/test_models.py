@@ -88,6 +88,26 @@ def test_a_models_predictions_are_pytorchs(tmp_path, name):
     assert difference(pred, read(golden(name))[1]["out.pred"]) <= 1e-6
 
 
+def test_a_models_rounds_are_pytorchs(tmp_path):
+    out, path = tmp_path / "out.safetensors", golden("closed_loop")
+    _, expected = read(path)
+    for rounds in (6, 2):
+        palinode("predict", "--model", path, "--prompts", path, "--rounds", rounds, "-o", out)
+        _, actual = read(out)
+        assert set(actual) == {"out.answers", "out.rewards"}
+        assert difference(actual["out.answers"], expected["out.answers"][:, :rounds + 1]) <= 1e-6
+        assert difference(actual["out.rewards"], expected["out.rewards"][:, :rounds]) <= 5e-6
+
+
+def test_prompts_in_any_number_are_corrected_as_alone(tmp_path):
+    metadata, tensors = inputs_of("closed_loop")
+    many = {key: np.concatenate([value] * 5)[:18] if key.startswith("in.") else value for key, value in tensors.items()}
+    path, out = write(tmp_path / "many", metadata, many), tmp_path / "out.safetensors"
+    palinode("predict", "--model", path, "--prompts", path, "--rounds", 7, "-o", out)
+    answers = read(out)[1]["out.answers"]
+    assert difference(answers[4:], answers[np.arange(14) % 4]) <= 1e-6
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_ten_adam_steps_on_one_batch_are_pytorchs(tmp_path, name):
     out = tmp_path / "trained.safetensors"
@@ -339,6 +359,30 @@ def test_a_damaged_model_is_refused_with_one_line_that_names_the_place(tmp_path)
         assert not out.exists()
 
 
+@pytest.mark.parametrize("name, value, words", [
+    ("in.initial_responses", None, '"in.initial_responses"'),
+    ("in.y_star", None, '"in.y_star"'),
+    ("in.initial_responses", np.ones((4, 10, 5)), "shape (4, 10, 5), expected (4, 1 to 9, 5)"),
+    ("in.initial_responses", np.ones((3, 2, 5)), "shape (3, 2, 5)"),
+    ("in.initial_responses", np.full((4, 2, 5), math.nan), '"in.initial_responses"'),
+    ("in.initial_responses", np.ones((4, 4, 5)), "room for 5 rounds, not 6"),
+])
+def test_prompts_without_room_for_rounds_are_refused_with_one_line(tmp_path, name, value, words):
+    metadata, tensors = inputs_of("closed_loop")
+    changed = {key: value if key == name else old for key, old in tensors.items() if key != name or value is not None}
+    path = write(tmp_path / "prompts", metadata, changed)
+    done = palinode("predict", "--model", path, "--prompts", path, "--rounds", 6, "-o", tmp_path / "out", expect=65)
+    assert_one_line_names(done, path, words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_is_not_causal_makes_no_rounds(tmp_path):
+    metadata, tensors = inputs_of("closed_loop")
+    path = write(tmp_path / "model", {**metadata, "causal": "false"}, tensors)
+    done = palinode("predict", "--model", path, "--prompts", path, "--rounds", 6, "-o", tmp_path / "out", expect=65)
+    assert_one_line_names(done, path, "causal")
+
+
 def test_damaged_prompts_are_refused_with_one_line_that_names_the_place(tmp_path):
     metadata, tensors = inputs_of("softmax_ffn")
     cases = [("in.ys", tensors["in.ys"][:, :, :2]), ("in.rs", tensors["in.rs"][:2]),
@@ -376,6 +420,8 @@ def test_a_file_that_is_not_there_or_cannot_be_written_is_an_io_error(tmp_path):
     (["predict", "--prompts", "P", "-o", "O"], "--model"),
     (["predict", "--prompts", "P", "-o", "O", "--predictor", "median"], "model|gd|mean"),
     (["predict", "--prompts", "P", "-o", "O", "--predictor", "gd", "--model", "M"], "--predictor gd"),
+    (["predict", "--prompts", "P", "-o", "O", "--predictor", "gd", "--rounds", "2"], "--rounds"),
+    (["predict", "--prompts", "P", "-o", "O", "--model", "M", "--rounds", "0"], "from 1 to"),
     (["train", "-o", "O"], "job file"),
     (["train", "--model", "M", "--data", "P", "--steps", "0", "--learning-rate", "1", "-o", "O"], "from 1 to"),
     (["train", "--model", "M", "--data", "P", "--steps", "1", "--learning-rate", "nan", "-o", "O"], "--learning-rate"),

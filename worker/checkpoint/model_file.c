@@ -272,27 +272,31 @@ static Status read_prompt_tensor(const SafeTensor *tensor, const char *path, con
     return fits ? copy_finite(tensor, path, out, err) : wrong_shape(path, tensor, 3, expected, err);
 }
 
-Status prompts_file_read(const SafeTensorsFile *file, const char *path, bool require_y_star, Arena *arena, Prompts *out,
-                         Error *err) {
-    const SafeTensor *xs, *ys, *rs, *y_star = safetensors_find(file, "in.y_star");
+/* Room for prompts as many and as long as xs says, from an arena created here. */
+static Status take_prompts(const SafeTensor *xs, const char *path, Arena *arena, Prompts *out, Error *err) {
     char is[SHAPE_TEXT_BYTES];
-    Status status = find_tensor(file, path, "in.xs", &xs, err);
-    if (status == STATUS_OK) status = find_tensor(file, path, "in.ys", &ys, err);
-    if (status == STATUS_OK) status = find_tensor(file, path, "in.rs", &rs, err);
-    if (status == STATUS_OK && require_y_star) status = find_tensor(file, path, "in.y_star", &y_star, err);
-    if (status != STATUS_OK) return status;
     if (xs->rank != 3 || xs->shape[0] < 1 || xs->shape[0] > INT_MAX || xs->shape[1] < 1 ||
         xs->shape[1] > MAX_DIMENSION || xs->shape[2] < 1 || xs->shape[2] > MAX_DIMENSION)
         return error_set(err, STATUS_DATA, "%s: tensor \"in.xs\": shape %s, expected (prompts, n_points, n_dims)", path,
                          shape_text(xs->rank, xs->shape, is));
-
     const TaskSettings task = {.n_points = (int32_t)xs->shape[1], .n_dims = (int32_t)xs->shape[2]};
     Arena measure = {0};
     prompts_take(&measure, &task, (int)xs->shape[0]);
-    status = arena_create(arena, measure.used_bytes, err);
-    if (status != STATUS_OK) return status;
-    Prompts prompts = prompts_take(arena, &task, (int)xs->shape[0]);
+    Status status = arena_create(arena, measure.used_bytes, err);
+    if (status == STATUS_OK) *out = prompts_take(arena, &task, (int)xs->shape[0]);
+    return status;
+}
 
+Status prompts_file_read(const SafeTensorsFile *file, const char *path, bool require_y_star, Arena *arena, Prompts *out,
+                         Error *err) {
+    const SafeTensor *xs, *ys, *rs, *y_star = safetensors_find(file, "in.y_star");
+    Prompts prompts;
+    Status status = find_tensor(file, path, "in.xs", &xs, err);
+    if (status == STATUS_OK) status = find_tensor(file, path, "in.ys", &ys, err);
+    if (status == STATUS_OK) status = find_tensor(file, path, "in.rs", &rs, err);
+    if (status == STATUS_OK && require_y_star) status = find_tensor(file, path, "in.y_star", &y_star, err);
+    if (status == STATUS_OK) status = take_prompts(xs, path, arena, &prompts, err);
+    if (status != STATUS_OK) return status;
     const SafeTensor *seen = safetensors_find(file, "in.rs_seen");
     status = read_prompt_tensor(xs, path, &prompts, prompts.d, prompts.xs, err);
     if (status == STATUS_OK) status = read_prompt_tensor(ys, path, &prompts, prompts.d, prompts.ys, err);
@@ -301,6 +305,47 @@ Status prompts_file_read(const SafeTensorsFile *file, const char *path, bool req
         status = read_prompt_tensor(seen != NULL ? seen : rs, path, &prompts, 1, prompts.seen, err);
     if (status == STATUS_OK && y_star != NULL)
         status = read_prompt_tensor(y_star, path, &prompts, prompts.d, prompts.y_star, err);
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+        return status;
+    }
+    *out = prompts;
+    return STATUS_OK;
+}
+
+/* The first *count responses of prompts from a tensor (n, *count, d). */
+static Status read_initial_responses(const SafeTensor *tensor, const char *path, const Prompts *prompts, int *count,
+                                     Error *err) {
+    char is[SHAPE_TEXT_BYTES];
+    size_t of_prompt = (size_t)prompts->N * prompts->d;
+    if (tensor->rank != 3 || tensor->shape[0] != prompts->n || tensor->shape[1] < 1 || tensor->shape[1] >= prompts->N ||
+        tensor->shape[2] != prompts->d)
+        return error_set(err, STATUS_DATA, "%s: tensor \"%s\": shape %s, expected (%d, 1 to %d, %d)", path,
+                         tensor->name, shape_text(tensor->rank, tensor->shape, is), prompts->n, prompts->N - 1,
+                         prompts->d);
+    Status status = copy_finite(tensor, path, prompts->ys, err);
+    size_t of_tensor = (size_t)tensor->shape[1] * prompts->d;
+    for (size_t p = (size_t)prompts->n; p-- > 0;) { /* apart, from the last on */
+        float *ys = prompts->ys + p * of_prompt;
+        memmove(ys, prompts->ys + p * of_tensor, of_tensor * sizeof *ys);
+        memset(ys + of_tensor, 0, (of_prompt - of_tensor) * sizeof *ys);
+    }
+    *count = (int)tensor->shape[1];
+    return status;
+}
+
+Status closed_loop_file_read(const SafeTensorsFile *file, const char *path, Arena *arena, Prompts *out,
+                             int *initial_responses, Error *err) {
+    const SafeTensor *xs, *y_star, *initial;
+    Prompts prompts;
+    Status status = find_tensor(file, path, "in.xs", &xs, err);
+    if (status == STATUS_OK) status = find_tensor(file, path, "in.y_star", &y_star, err);
+    if (status == STATUS_OK) status = find_tensor(file, path, "in.initial_responses", &initial, err);
+    if (status == STATUS_OK) status = take_prompts(xs, path, arena, &prompts, err);
+    if (status != STATUS_OK) return status;
+    status = read_prompt_tensor(xs, path, &prompts, prompts.d, prompts.xs, err);
+    if (status == STATUS_OK) status = read_prompt_tensor(y_star, path, &prompts, prompts.d, prompts.y_star, err);
+    if (status == STATUS_OK) status = read_initial_responses(initial, path, &prompts, initial_responses, err);
     if (status != STATUS_OK) {
         arena_destroy(arena);
         return status;

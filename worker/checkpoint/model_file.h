@@ -21,4 +21,9 @@ Status model_file_write(const char *path, const ModelSettings *model, const Task
 Status prompts_file_read(const SafeTensorsFile *file, const char *path, bool require_y_star, Arena *arena, Prompts *out,
                          Error *err);
 
+/* in.xs, in.y_star (B, N, d) and in.initial_responses (B, n0, d; 1 <= n0 < N), the first n0 responses of the prompts;
+ * later responses and all rewards are 0. Into prompts of an arena created here. */
+Status closed_loop_file_read(const SafeTensorsFile *file, const char *path, Arena *arena, Prompts *out,
+                             int *initial_responses, Error *err);
+
 #endif
