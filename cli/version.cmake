@@ -1,4 +1,5 @@
 # Writes version.h, and only when it changed: program version, commit, dirty flag, compiler and flags.
+cmake_minimum_required(VERSION 3.23)
 find_package(Git QUIET)
 set(commit "unknown commit")
 if(GIT_FOUND)

@@ -1,6 +1,7 @@
 /* See run_work.h. */
 #include "worker/run_work.h"
 
+#include "proto/base/clock.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/cost.h"
 #include "worker/evaluate/evaluate.h"
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 static const double REPORT_EVERY_S = 0.1;
 
@@ -40,14 +40,8 @@ typedef struct Work {
     WorkDone *done; /* with room for every record */
 } Work;
 
-static double clock_s(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void tell(Teller *teller, bool at_once) {
-    double now_s = clock_s(CLOCK_MONOTONIC);
+    double now_s = clock_monotonic_s();
     if (teller->report == NULL || (!at_once && now_s - teller->told_s < REPORT_EVERY_S)) return;
     if (teller->loss_count > 0) teller->progress.loss = teller->loss_sum / (double)teller->loss_count;
     teller->report(teller->context, &teller->progress);
@@ -99,7 +93,7 @@ static Status fill_training_record(const Work *work, TrainResult *result, double
         .cpu_s = cpu_s,
         .peak_memory_bytes = (int64_t)usage.ru_maxrss * 1024,
         .rank = work->rank,
-        .ended_unix_ms = (int64_t)(clock_s(CLOCK_REALTIME) * 1e3),
+        .ended_unix_ms = clock_unix_ms(),
     };
     result->loss_step = NULL;
     result->loss = NULL;
@@ -115,15 +109,14 @@ static Status fill_training_record(const Work *work, TrainResult *result, double
 
 /* Trains fresh parameters in place. */
 static Status train_model(Work *work, float *parameters, bool *diverged, Error *err) {
-    double start_s = clock_s(CLOCK_MONOTONIC), start_cpu_s = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    double start_s = clock_monotonic_s(), start_cpu_s = clock_cpu_s();
     TrainResult result;
     tensors_init(&work->shape, work->item->spec.seed, parameters);
     Status status = train(&work->item->spec, work->kernels, NULL, parameters, tell_step, &work->teller, &result, err);
     if (status != STATUS_OK) return status;
     tell(&work->teller, true);
     *diverged = result.diverged;
-    status = fill_training_record(work, &result, clock_s(CLOCK_MONOTONIC) - start_s,
-                                  clock_s(CLOCK_PROCESS_CPUTIME_ID) - start_cpu_s,
+    status = fill_training_record(work, &result, clock_monotonic_s() - start_s, clock_cpu_s() - start_cpu_s,
                                   &next_record(work, RECORD_TRAINING)->of.training, err);
     train_result_free(&result);
     return status;
@@ -144,7 +137,7 @@ static Status keep_model(Work *work, const float *parameters, Error *err) {
 
 static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *evaluation, Model *model, int micro_batch,
                            const float *parameters, Error *err) {
-    double start_s = clock_s(CLOCK_MONOTONIC);
+    double start_s = clock_monotonic_s();
     CellRecord *record = &next_record(work, RECORD_CELL)->of.cell;
     *record = (CellRecord){.cell_id = order->id,
                            .training_id = work->item->training_id,
@@ -153,12 +146,12 @@ static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *eva
                            .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
     Status status = evaluation_of_model(evaluation, model, micro_batch, parameters, &record->curves, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
-    record->wall_s = clock_s(CLOCK_MONOTONIC) - start_s;
+    record->wall_s = clock_monotonic_s() - start_s;
     return status;
 }
 
 static Status measure_baseline(Work *work, const CriticOrder *order, Evaluation *evaluation, Error *err) {
-    double start_s = clock_s(CLOCK_MONOTONIC);
+    double start_s = clock_monotonic_s();
     const WorkItem *item = work->item;
     int gd_steps = order->predictor == PREDICTOR_GD ? gd_steps_under(item->evaluation.gd_steps, &order->critic) : 0;
     BaselineRecord *record = &next_record(work, RECORD_BASELINE)->of.baseline;
@@ -172,7 +165,7 @@ static Status measure_baseline(Work *work, const CriticOrder *order, Evaluation 
                                .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
     Status status = evaluation_of_baseline(evaluation, order->predictor, gd_steps, &record->curves, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
-    record->wall_s = clock_s(CLOCK_MONOTONIC) - start_s;
+    record->wall_s = clock_monotonic_s() - start_s;
     return status;
 }
 
