@@ -207,8 +207,7 @@ int command_predict(int argc, char **argv) {
     };
     const Command command = {
         .name = "predict",
-        .usage = "--prompts P.safetensors -o OUT.safetensors [--model M.safetensors] [--predictor NAME] "
-                 "[--rounds R]",
+        .usage = "--prompts P.safetensors -o OUT.safetensors [--model M.safetensors] [options]",
         .summary = "predictions of a model or a baseline for given prompts",
         .details = "One file may hold the model and the prompts. Predictions that are undefined (best of no response) "
                    "are NaN.",
