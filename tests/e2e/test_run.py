@@ -268,17 +268,6 @@ def test_an_exit_code_of_rank_0_is_what_mpirun_returns(tmp_path):
     palinode("run", job, "-o", out, mpirun=2, expect=0)
 
 
-def test_a_divergent_training_is_a_result_and_is_not_retried(tmp_path, proto):
-    job, out = write(tmp_path, SMALL.replace("1.0e-3", "10").replace("plackett_luce", "mse")), tmp_path / "out"
-    job.write_text(job.read_text().replace("learning_rate: 10", "learning_rate: 10, objective: mse"))
-    palinode("run", job, "-o", out, "--set", "train.steps=3000", "--set", "seeds=0", "--set", "model.n_layer=2")
-    trainings = [record.training for path in out.glob("records-*") for record in records.read(path, proto)
-                 if record.HasField("training")]
-    assert len(trainings) == 1 and trainings[0].attempts == 1
-    if trainings[0].outcome == 1:
-        assert "step" in trainings[0].reason
-
-
 def on_terminal(command, seconds=60):
     """What a command shows on a terminal of 100 columns."""
     pid, fd = pty.fork()
