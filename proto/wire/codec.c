@@ -44,6 +44,8 @@ static const Member train_settings_members[] = {
     VALUE(TrainSettings, critic_quality), VALUE(TrainSettings, clip_norm),  VALUE(TrainSettings, warmup_steps),
     VALUE(TrainSettings, decay),
     VALUE(TrainSettings, precision),
+    VALUE(TrainSettings, on_policy_share),
+    VALUE(TrainSettings, exploration),
 };
 static const Binding train_settings_binding = {
     .proto = &palinode__train_settings__descriptor,
@@ -78,6 +80,9 @@ static const Member evaluation_settings_members[] = {
     VALUE(EvaluationSettings, prompts),
     VALUE(EvaluationSettings, gd_steps),
     VALUE(EvaluationSettings, baselines),
+    VALUE(EvaluationSettings, rounds),
+    VALUE(EvaluationSettings, initial_responses),
+    VALUE(EvaluationSettings, right_cosine),
 };
 static const Binding evaluation_settings_binding = {
     .proto = &palinode__evaluation_settings__descriptor,
@@ -96,6 +101,18 @@ static const Binding curves_binding = {
     .proto = &palinode__curves__descriptor,
     .struct_bytes = sizeof(Curves),
     MEMBERS(curves_members),
+};
+
+static const Member round_curves_members[] = {
+    VALUE(RoundCurves, count),
+    ARRAY_AGREEING(RoundCurves, value, count, ROUND_METRIC_COUNT, MOST_POINTS),
+    ARRAY_AGREEING(RoundCurves, standard_error, count, ROUND_METRIC_COUNT, MOST_POINTS),
+    VALUE(RoundCurves, self_check_accuracy),
+};
+static const Binding round_curves_binding = {
+    .proto = &palinode__round_curves__descriptor,
+    .struct_bytes = sizeof(RoundCurves),
+    MEMBERS(round_curves_members),
 };
 
 static const Member training_record_members[] = {
@@ -132,6 +149,7 @@ static const Member cell_record_members[] = {
     STRUCT(CellRecord, curves, curves_binding),
     VALUE(CellRecord, fingerprint),
     VALUE(CellRecord, wall_s),
+    STRUCT(CellRecord, rounds, round_curves_binding),
 };
 static const Binding cell_record_binding = {
     .proto = &palinode__cell_record__descriptor,
@@ -188,6 +206,9 @@ static const Member header_record_members[] = {
     VALUE(HeaderRecord, n_ranks),
     VALUE(HeaderRecord, n_workers),
     VALUE(HeaderRecord, started_unix_ms),
+    VALUE(HeaderRecord, fingerprint),
+    VALUE(HeaderRecord, shard_index),
+    VALUE(HeaderRecord, shard_count),
 };
 static const Binding header_record_binding = {
     .proto = &palinode__header_record__descriptor,
@@ -199,7 +220,7 @@ static const Member end_record_members[] = {
     VALUE(EndRecord, ended_unix_ms),    VALUE(EndRecord, trainings_done),
     VALUE(EndRecord, trainings_failed), VALUE(EndRecord, trainings_diverged),
     VALUE(EndRecord, cells_done),       VALUE(EndRecord, baselines_done),
-    VALUE(EndRecord, reason),
+    VALUE(EndRecord, reason),            VALUE(EndRecord, steps_done),
 };
 static const Binding end_record_binding = {
     .proto = &palinode__end_record__descriptor,
@@ -243,6 +264,8 @@ static const Member work_item_members[] = {
     ARRAY(WorkItem, parameters, n_parameters, INT32_MAX),
     VALUE(WorkItem, keep_model),
     VALUE(WorkItem, kernels),
+    VALUE(WorkItem, checkpoint),
+    VALUE(WorkItem, checkpoint_every_s),
 };
 static const Binding work_item_binding = {
     .proto = &palinode__work_item__descriptor,
@@ -265,6 +288,8 @@ static const Member progress_members[] = {
     VALUE(Progress, step),
     VALUE(Progress, loss),
     VALUE(Progress, flops_done),
+    VALUE(Progress, saved_step),
+    VALUE(Progress, first_step),
 };
 static const Binding progress_binding = {
     .proto = &palinode__progress__descriptor,
@@ -287,6 +312,7 @@ static const Member work_failed_members[] = {
     VALUE(WorkFailed, rank),
     VALUE(WorkFailed, host),
     VALUE(WorkFailed, reason),
+    VALUE(WorkFailed, cause),
 };
 static const Binding work_failed_binding = {
     .proto = &palinode__work_failed__descriptor,
@@ -294,12 +320,24 @@ static const Binding work_failed_binding = {
     MEMBERS(work_failed_members),
 };
 
+static const Member work_paused_members[] = {
+    VALUE(WorkPaused, work),
+    VALUE(WorkPaused, step),
+};
+static const Binding work_paused_binding = {
+    .proto = &palinode__work_paused__descriptor,
+    .struct_bytes = sizeof(WorkPaused),
+    MEMBERS(work_paused_members),
+};
+
 static const Binding stop_binding = {.proto = &palinode__stop__descriptor};
+static const Binding drain_binding = {.proto = &palinode__drain__descriptor};
 
 static const Member message_kinds[] = {
     KIND(Message, hello, hello_binding),        KIND(Message, work, work_item_binding),
     KIND(Message, progress, progress_binding),  KIND(Message, done, work_done_binding),
     KIND(Message, failed, work_failed_binding), KIND(Message, stop, stop_binding),
+    KIND(Message, drain, drain_binding),        KIND(Message, paused, work_paused_binding),
 };
 const Binding message_binding = {
     .proto = &palinode__message__descriptor,
@@ -352,6 +390,28 @@ Status curves_create(Curves *curves, int n_points, Error *err) {
     for (size_t i = 0; i < count; i++)
         curves->value[i] = curves->standard_error[i] = NAN;
     return STATUS_OK;
+}
+
+Status round_curves_create(RoundCurves *curves, int count, Error *err) {
+    assert(count >= 0 && count <= MOST_POINTS);
+    size_t values = (size_t)ROUND_METRIC_COUNT * (size_t)count;
+    *curves = (RoundCurves){.count = count,
+                            .value = malloc(values * sizeof(double)),
+                            .standard_error = malloc(values * sizeof(double)),
+                            .self_check_accuracy = NAN};
+    if (values > 0 && (curves->value == NULL || curves->standard_error == NULL)) {
+        round_curves_free(curves);
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %d rounds", count - 1);
+    }
+    for (size_t i = 0; i < values; i++)
+        curves->value[i] = curves->standard_error[i] = NAN;
+    return STATUS_OK;
+}
+
+void round_curves_free(RoundCurves *curves) {
+    free(curves->value);
+    free(curves->standard_error);
+    *curves = (RoundCurves){0};
 }
 
 void curves_free(Curves *curves) {

@@ -33,6 +33,13 @@ static inline size_t curves_at(const Curves *curves, Metric metric, int examples
     return (size_t)metric * (size_t)curves->n_points + (size_t)examples;
 }
 
+/* The same for rounds: count = R + 1. */
+Status round_curves_create(RoundCurves *curves, int count, Error *err);
+void round_curves_free(RoundCurves *curves);
+static inline size_t round_curves_at(const RoundCurves *curves, RoundMetric metric, int round) {
+    return (size_t)metric * (size_t)curves->count + (size_t)round;
+}
+
 /* The 32 hexadecimal digits of an id; id_from_text returns false unless text is exactly that. */
 const char *id_text(Id id, char text[ID_TEXT_BYTES]);
 bool id_from_text(const char *text, Id *id);

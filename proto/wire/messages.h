@@ -26,6 +26,14 @@ typedef struct Curves {
     double *value, *standard_error;
 } Curves;
 
+/* Rounds of correction of one model under one critic: means over prompts and their standard errors.
+ * value and standard_error: ROUND_METRIC_COUNT x count, [metric * count + round]; NaN where undefined. */
+typedef struct RoundCurves {
+    int32_t count; /* R + 1; 0: not measured */
+    double *value, *standard_error;
+    double self_check_accuracy; /* of the critic on the responses that the closed loop made */
+} RoundCurves;
+
 typedef enum Outcome {
     OUTCOME_DONE = 0,     /* trained */
     OUTCOME_DIVERGED = 1, /* the loss or a parameter stopped being finite: a result, never retried */
@@ -65,6 +73,7 @@ typedef struct CellRecord {
     Curves curves;              /* predictor: model */
     char *fingerprint;
     double wall_s;
+    RoundCurves rounds;
 } CellRecord;
 
 /* One baseline predictor measured on the prompts of a seed under one critic. */
@@ -102,13 +111,16 @@ typedef struct HeaderRecord {
     char *command_line, *job_name, *job_text;
     int32_t n_ranks, n_workers;
     int64_t started_unix_ms;
+    char *fingerprint;                /* numerics of rank 0, "" in files of older versions */
+    int32_t shard_index, shard_count; /* 1-based part of the grid; 0, 0: all of it */
 } HeaderRecord;
 
 /* Last record of a file whose run ended in order. */
 typedef struct EndRecord {
     int64_t ended_unix_ms;
     int64_t trainings_done, trainings_failed, trainings_diverged, cells_done, baselines_done; /* of this run */
-    char *reason; /* "done", "interrupted", "limit", .. */
+    char *reason;       /* "done", "interrupted", "limit", "deadline", .. */
+    int64_t steps_done; /* optimiser steps of this run that are not lost: of ended trainings and in checkpoints */
 } EndRecord;
 
 enum { SCHEMA_VERSION = 1 };
@@ -161,8 +173,10 @@ typedef struct WorkItem {
     CriticOrder *orders;
     int64_t n_parameters; /* of WORK_EVALUATION, else 0 */
     float *parameters;
-    bool keep_model; /* send the parameters back */
-    char *kernels;   /* kernel path to use, "" for the best */
+    bool keep_model;           /* send the parameters back */
+    char *kernels;             /* kernel path to use, "" for the best */
+    char *checkpoint;          /* file of an unfinished training, "": none is kept */
+    double checkpoint_every_s; /* elapsed time between two checkpoints */
 } WorkItem;
 
 /* An agent tells the coordinator who it is. */
@@ -176,8 +190,10 @@ typedef struct Hello {
 typedef struct Progress {
     uint64_t work;
     int64_t step;
-    double loss;       /* mean since the last report; NaN before the first */
-    double flops_done; /* nominal, of this work */
+    double loss;        /* mean since the last report; NaN before the first */
+    double flops_done;  /* nominal, of this work */
+    int64_t saved_step; /* of the checkpoint on disk; 0: none */
+    int64_t first_step; /* steps that it did not do itself: those of the checkpoint it went on from */
 } Progress;
 
 /* A child is done: everything that it found. */
@@ -187,11 +203,24 @@ typedef struct WorkDone {
     Record *records; /* a TrainingRecord and ModelRecord where one was trained, CellRecords, BaselineRecords */
 } WorkDone;
 
+/* A child saved its training and ended: told to drain. */
+typedef struct WorkPaused {
+    uint64_t work;
+    int64_t step; /* saved; 0: there was nothing to save */
+} WorkPaused;
+
+/* Whose fault a failure is: only the training's own count against its retries. */
+typedef enum FailureCause {
+    FAILURE_TRAINING = 0,      /* crash, out of memory, an error of its own */
+    FAILURE_INFRASTRUCTURE = 1 /* no process could be started, a file system failed, .. */
+} FailureCause;
+
 /* A child ended without a result. */
 typedef struct WorkFailed {
     uint64_t work;
     int32_t rank;
     char *host, *reason; /* "killed by signal 9 (Killed) at step 120", an error's text, .. */
+    FailureCause cause;
 } WorkFailed;
 
 typedef enum MessageKind {
@@ -200,7 +229,9 @@ typedef enum MessageKind {
     MESSAGE_PROGRESS = 3, /* child -> agent -> coordinator */
     MESSAGE_DONE = 4,     /* child -> agent -> coordinator */
     MESSAGE_FAILED = 5,   /* agent -> coordinator */
-    MESSAGE_STOP = 6      /* coordinator -> agent: kill what runs, finish; a rank -> coordinator: it was told to end */
+    MESSAGE_STOP = 6,     /* coordinator -> agent: kill what runs, finish; a rank -> coordinator: it was told to end */
+    MESSAGE_DRAIN = 7,    /* coordinator -> agent -> child: save and end */
+    MESSAGE_PAUSED = 8    /* child -> agent -> coordinator: its answer to MESSAGE_DRAIN, unless it is done */
 } MessageKind;
 
 typedef struct Message {
@@ -211,6 +242,7 @@ typedef struct Message {
         Progress progress;
         WorkDone done;
         WorkFailed failed;
+        WorkPaused paused;
     } of;
 } Message;
 

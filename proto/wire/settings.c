@@ -8,13 +8,15 @@
 static const char *const attention_names[] = {"softmax", "linear"};
 static const char *const task_noise_names[] = {"shared", "independent"};
 static const char *const objective_names[] = {"plackett_luce", "bradley_terry", "cosine", "mse"};
-static const char *const train_context_names[] = {"offline"};
+static const char *const train_context_names[] = {"offline", "on_policy", "mixed"};
 static const char *const rate_decay_names[] = {"constant", "cosine"};
 static const char *const precision_names[] = {"float32", "bf16"};
 static const char *const critic_noise_names[] = {"replace", "flip", "gaussian"};
 static const char *const critic_feedback_names[] = {"scalar", "binary"};
 static const char *const predictor_names[] = {"model", "gd", "mean", "best", "contrast", "exact"};
 static const char *const metric_names[] = {"nmse", "kendall_tau", "alignment_loss"};
+static const char *const round_metric_names[] = {"nmse",     "gain",           "improved",
+                                                 "worsened", "right_to_wrong", "wrong_to_right"};
 
 static const char *name_of(const char *const *names, int count, int value) {
     return value >= 0 && value < count ? names[value] : "?";
@@ -40,6 +42,7 @@ NAME_FUNCTION(CriticNoise, critic_noise)
 NAME_FUNCTION(CriticFeedback, critic_feedback)
 NAME_FUNCTION(Predictor, predictor)
 NAME_FUNCTION(Metric, metric)
+NAME_FUNCTION(RoundMetric, round_metric)
 
 int predictor_from_name(const char *name) {
     return value_of(predictor_names, COUNT(predictor_names), name);

@@ -70,7 +70,7 @@ static void check_rounds(const Kernels *kernels) {
         Prompts one = prompts_slice(&prompts, p, 1);
         RoundCurves curves = {0};
         assert_int_equal(round_curves_of(&one, ANSWERS, answers + p * ANSWERS * D, 0.9, &curves, &err), STATUS_OK);
-        memcpy(values + p * ANSWERS, curves.value[ROUND_NMSE], ANSWERS * sizeof(double));
+        memcpy(values + p * ANSWERS, curves.value + round_curves_at(&curves, ROUND_NMSE, 0), ANSWERS * sizeof(double));
         round_curves_free(&curves);
     }
     compare(file, "out.nmse", PROMPTS * ANSWERS, values);

@@ -44,7 +44,9 @@ static void ids_never_change(void **state) {
     settings.training.train.learning_rate = 1e-3;
     settings.training.seed = 7;
     settings.critic = (CriticSettings){0.75, CRITIC_FLIP, FEEDBACK_BINARY};
-    settings.evaluation = (EvaluationSettings){256, GD_STEPS_RELEASED, 2};
+    settings.evaluation.prompts = 256;
+    settings.evaluation.gd_steps = GD_STEPS_RELEASED;
+    settings.evaluation.baselines = 2;
     training = training_id(&settings.training);
     check_id(training, "a22bdd9b5cc1aed8ff7b39fbe7896247");
     check_id(cell_id(training, &settings.critic, &settings.evaluation), "9093d13ca1decdd1a4bf398ee9fa0d05");

@@ -269,11 +269,11 @@ static void shares_and_flips_are_of_the_last_round(void **state) {
     for (int metric = 0; metric < ROUND_METRIC_COUNT; metric++)
         for (int t = 0; t < 3; t++)
             if (isnan(expected[metric][t]))
-                assert_true(isnan(curves.value[metric][t]) && isnan(curves.standard_error[metric][t]));
+                assert_true(isnan(curves.value[metric * 3 + t]) && isnan(curves.standard_error[metric * 3 + t]));
             else
-                assert_near(curves.value[metric][t], expected[metric][t], 1e-7);
-    assert_near(curves.standard_error[ROUND_IMPROVED][1], 1.0 / 3, 1e-7); /* of 1, 0, 1: sqrt(1/3 / 3) */
-    assert_true(curves.standard_error[ROUND_GAIN][0] == 0);
+                assert_near(curves.value[metric * 3 + t], expected[metric][t], 1e-7);
+    assert_near(curves.standard_error[round_curves_at(&curves, ROUND_IMPROVED, 1)], 1.0 / 3, 1e-7); /* of 1, 0, 1: sqrt(1/3 / 3) */
+    assert_true(curves.standard_error[round_curves_at(&curves, ROUND_GAIN, 0)] == 0);
     round_curves_free(&curves);
 }
 

@@ -97,18 +97,6 @@ void closed_loop_run(const Model *model, ModelCache *cache, const ClosedLoop *lo
     }
 }
 
-const char *round_metric_name(RoundMetric metric) {
-    static const char *const names[ROUND_METRIC_COUNT] = {
-        [ROUND_NMSE] = "nmse",
-        [ROUND_GAIN] = "gain",
-        [ROUND_IMPROVED] = "improved",
-        [ROUND_WORSENED] = "worsened",
-        [ROUND_RIGHT_TO_WRONG] = "right_to_wrong",
-        [ROUND_WRONG_TO_RIGHT] = "wrong_to_right",
-    };
-    return names[metric];
-}
-
 /* value[metric] (count) of one prompt's answers (count, d). */
 static void metrics_of_prompt(int d, int count, const float *answers, const float *y_star, double right_cosine,
                               double *const *value) {
@@ -131,32 +119,20 @@ Status round_curves_of(const Prompts *prompts, int count, const float *answers, 
     int n = prompts->n, d = prompts->d;
     size_t of_metric = (size_t)n * count;
     double *values = malloc(ROUND_METRIC_COUNT * of_metric * sizeof *values);
-    double *curves = malloc((size_t)2 * ROUND_METRIC_COUNT * count * sizeof *curves);
-    if (values == NULL || curves == NULL) {
-        free(values);
-        free(curves);
-        return error_set(err, STATUS_NO_MEMORY, "no memory for the rounds of %d prompts", n);
-    }
-    for (int p = 0; p < n; p++) {
+    if (values == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the rounds of %d prompts", n);
+    Status status = round_curves_create(out, count, err);
+    for (int p = 0; p < n && status == STATUS_OK; p++) {
         double *value[ROUND_METRIC_COUNT];
         for (int metric = 0; metric < ROUND_METRIC_COUNT; metric++)
             value[metric] = values + metric * of_metric + (size_t)p * count;
         metrics_of_prompt(d, count, answers + (size_t)p * count * d, prompts->y_star + (size_t)p * prompts->N * d,
                           right_cosine, value);
     }
-    out->count = count;
-    for (int metric = 0; metric < ROUND_METRIC_COUNT; metric++) {
-        out->value[metric] = curves + (size_t)2 * metric * count;
-        out->standard_error[metric] = out->value[metric] + count;
-        for (int t = 0; t < count; t++)
-            mean_and_error(values + metric * of_metric + t, n, count, &out->value[metric][t],
-                           &out->standard_error[metric][t]);
-    }
+    for (RoundMetric metric = 0; metric < ROUND_METRIC_COUNT && status == STATUS_OK; metric++)
+        for (int t = 0; t < count; t++) {
+            size_t at = round_curves_at(out, metric, t);
+            mean_and_error(values + metric * of_metric + t, n, count, &out->value[at], &out->standard_error[at]);
+        }
     free(values);
-    return STATUS_OK;
-}
-
-void round_curves_free(RoundCurves *curves) {
-    free(curves->value[0]);
-    *curves = (RoundCurves){0};
+    return status;
 }

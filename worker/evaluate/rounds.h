@@ -6,6 +6,7 @@
 #ifndef WORKER_EVALUATE_ROUNDS_H
 #define WORKER_EVALUATE_ROUNDS_H
 
+#include "proto/wire/codec.h"
 #include "worker/model/incremental.h"
 #include "worker/task/prompts.h"
 
@@ -30,29 +31,9 @@ typedef struct ClosedLoop {
 void closed_loop_run(const Model *model, ModelCache *cache, const ClosedLoop *loop, const Prompts *prompts,
                      float *answers);
 
-/* What is told of a round t from 0 to R: means over prompts. */
-typedef enum RoundMetric {
-    ROUND_NMSE,           /* e_t = 1 - cos(o_t, y*) */
-    ROUND_GAIN,           /* e_0 - e_t */
-    ROUND_IMPROVED,       /* share with e_t < e_t-1; this and the following are undefined at 0 */
-    ROUND_WORSENED,       /* share with e_t > e_t-1 */
-    ROUND_RIGHT_TO_WRONG, /* share with o_t-1 right and o_t wrong; right: cos(o, y*) > right_cosine */
-    ROUND_WRONG_TO_RIGHT, /* share with o_t-1 wrong and o_t right */
-    ROUND_METRIC_COUNT
-} RoundMetric;
-
-/* "nmse", "gain", "improved", .. */
-const char *round_metric_name(RoundMetric metric);
-
-typedef struct RoundCurves {
-    int count;                                  /* R + 1 */
-    double *value[ROUND_METRIC_COUNT];          /* NaN: undefined */
-    double *standard_error[ROUND_METRIC_COUNT]; /* over prompts; of the gain: of each prompt's own */
-} RoundCurves;
-
-/* Of answers (prompts->n, count, d) to prompts; freed by round_curves_free, which accepts a zeroed one. */
+/* Of answers (prompts->n, count, d) to prompts; the standard error is over prompts, that of the gain over each prompt's
+ * own. self_check_accuracy is left NaN. Freed by round_curves_free. */
 Status round_curves_of(const Prompts *prompts, int count, const float *answers, double right_cosine, RoundCurves *out,
                        Error *err);
-void round_curves_free(RoundCurves *curves);
 
 #endif
