@@ -114,7 +114,7 @@ void settings_columns(RowWriter *rows, const Settings *settings, Predictor predi
 
 /* The rows of one predictor under one critic; training NULL: a baseline. */
 static void metric_rows(RowWriter *rows, const Id *training, const Id *cell, const Settings *settings,
-                        Predictor predictor, const Curves *curves) {
+                        Predictor predictor, const Curves *curves, const char *fingerprint) {
     row_id(rows, "training_id", training);
     row_id(rows, "cell_id", cell);
     row_integer(rows, "seed", settings->training.seed);
@@ -128,6 +128,7 @@ static void metric_rows(RowWriter *rows, const Id *training, const Id *cell, con
             row_text(rows, "metric", metric_name(metric));
             row_number(rows, "value", curves->value[curves_at(curves, metric, examples)]);
             row_number(rows, "standard_error", curves->standard_error[curves_at(curves, metric, examples)]);
+            row_text(rows, "fingerprint", fingerprint);
             row_end(rows);
         }
     }
@@ -207,6 +208,8 @@ static void provenance_row(RowWriter *rows, const HeaderRecord *header, const En
     row_text(rows, "command_line", header->command_line);
     row_text(rows, "job_name", header->job_name);
     row_text(rows, "job_text", header->job_text);
+    row_text(rows, "fingerprint", header->fingerprint);
+    row_text(rows, "sources", header->sources);
     row_end(rows);
 }
 
@@ -218,7 +221,7 @@ static void name_columns(Export *export) {
     TrainingRecord training = {.n_loss = 1, .loss_step = &step, .loss = &nothing};
     switch (export->table) {
     case EXPORT_METRICS:
-        metric_rows(export->rows, NULL, NULL, &export->defaults, PREDICTOR_MODEL, &curves);
+        metric_rows(export->rows, NULL, NULL, &export->defaults, PREDICTOR_MODEL, &curves, NULL);
         break;
     case EXPORT_TRAININGS:
         training_row(export->rows, &training, &export->defaults);
@@ -245,7 +248,8 @@ static void write_cell(Export *export, const CellRecord *cell) {
     settings.training = training->spec;
     settings.critic = cell->critic;
     settings.evaluation.prompts = cell->prompts;
-    metric_rows(export->rows, &cell->training_id, &cell->cell_id, &settings, PREDICTOR_MODEL, &cell->curves);
+    metric_rows(export->rows, &cell->training_id, &cell->cell_id, &settings, PREDICTOR_MODEL, &cell->curves,
+                cell->fingerprint);
 }
 
 static void write_baseline(Export *export, const BaselineRecord *baseline) {
@@ -255,7 +259,8 @@ static void write_baseline(Export *export, const BaselineRecord *baseline) {
     settings.critic = baseline->critic;
     settings.evaluation.prompts = baseline->prompts;
     settings.evaluation.gd_steps = baseline->gd_steps;
-    metric_rows(export->rows, NULL, &baseline->baseline_id, &settings, baseline->predictor, &baseline->curves);
+    metric_rows(export->rows, NULL, &baseline->baseline_id, &settings, baseline->predictor, &baseline->curves,
+                baseline->fingerprint);
 }
 
 /* Writes the run whose header is open, with its end where that is known. */

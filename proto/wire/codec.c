@@ -209,6 +209,7 @@ static const Member header_record_members[] = {
     VALUE(HeaderRecord, fingerprint),
     VALUE(HeaderRecord, shard_index),
     VALUE(HeaderRecord, shard_count),
+    VALUE(HeaderRecord, sources),
 };
 static const Binding header_record_binding = {
     .proto = &palinode__header_record__descriptor,

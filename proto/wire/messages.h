@@ -113,6 +113,7 @@ typedef struct HeaderRecord {
     int64_t started_unix_ms;
     char *fingerprint;                /* numerics of rank 0, "" in files of older versions */
     int32_t shard_index, shard_count; /* 1-based part of the grid; 0, 0: all of it */
+    char *sources;                    /* of a merge: a line for every run whose results it took; of a run: "" */
 } HeaderRecord;
 
 /* Last record of a file whose run ended in order. */

@@ -73,12 +73,12 @@ static void every_metric_at_every_number_of_examples_is_a_row_with_all_settings(
     assert_int_equal(lines_of(text), 1 + METRIC_COUNT * FAKE_POINTS);
     assert_int_equal(strncmp(text, "training_id,cell_id,seed,model_n_layer,", 39), 0);
     assert_non_null(strstr(text, ",evaluate_critic_noise,evaluate_critic_feedback,evaluate_prompts,evaluate_gd_steps,"
-                                 "predictor,kind,index,metric,value,standard_error\n"));
+                                 "predictor,kind,index,metric,value,standard_error,fingerprint\n"));
     snprintf(expected, sizeof expected, "\n%s,", id_text(training_id(&spec), id));
     assert_non_null(strstr(text, expected));
     assert_non_null(strstr(text, ",9,3,3,96,softmax,true,true,5,8,shared,3000,"));
-    assert_non_null(strstr(text, ",0.5,replace,scalar,1024,,model,examples,5,kendall_tau,0.309,0.0625\n"));
-    assert_non_null(strstr(text, ",model,examples,1,nmse,,\n")); /* undefined: empty */
+    assert_non_null(strstr(text, ",0.5,replace,scalar,1024,,model,examples,5,kendall_tau,0.309,0.0625,fake 1\n"));
+    assert_non_null(strstr(text, ",model,examples,1,nmse,,,fake 1\n")); /* undefined: empty */
     free(text);
     remove_folder(folder);
 }
@@ -122,7 +122,7 @@ static void both_formats_hold_the_same_numbers_exactly(void **state) {
     append(folder, cell);
     char *csv = exported(folder, EXPORT_METRICS, ROWS_CSV, ""),
          *jsonl = exported(folder, EXPORT_METRICS, ROWS_JSONL, "");
-    assert_non_null(strstr(csv, ",2,nmse,0.3333333333333333,0.0625\n"));
+    assert_non_null(strstr(csv, ",2,nmse,0.3333333333333333,0.0625,fake 1\n"));
     assert_non_null(strstr(jsonl, "\"value\": 0.3333333333333333, "));
     assert_non_null(strstr(csv, ",3,nmse,4.94065645841247e-324,"));
     assert_near(strtod("4.94065645841247e-324", NULL), 5e-324, 0);
@@ -219,7 +219,7 @@ static void provenance_is_a_row_a_run_whose_end_is_empty_until_it_ended(void **s
     text = exported(folder, EXPORT_PROVENANCE, ROWS_CSV, "");
     assert_int_equal(lines_of(text), 2 + 2); /* two lines of the job text are inside quotes */
     assert_non_null(strstr(text, "\n2024-12-10T08:58:20.000Z,2024-12-10T09:00:00.123Z,done,3,0,0,0,0,"));
-    assert_non_null(strstr(text, ",\"name: fake\nmodel: {}\n\"\n"));
+    assert_non_null(strstr(text, ",\"name: fake\nmodel: {}\n\",,\n"));
     free(text);
     remove_folder(folder);
 }
