@@ -42,9 +42,14 @@ typedef struct House {
     int n_children, capacity;
 } House;
 
-static void default_signals(void) {
+/* What asks a run to end is for its ranks, who then tell the children; but srun and scancel signal every process of a
+ * job. */
+static void set_signals(void) {
+    static const int for_ranks[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1};
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL); /* fails harmlessly for SIGKILL, SIGSTOP and reserved numbers */
+    for (size_t i = 0; i < sizeof for_ranks / sizeof for_ranks[0]; i++)
+        signal(for_ranks[i], SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -187,7 +192,7 @@ Status nursery_start(ChildMain child_main, void *context, Nursery **out, Error *
         setpgid(0, 0); /* spared by ^C and by the signals that mpirun forwards to the ranks' groups */
         die_with(rank);
         prctl(PR_SET_NAME, "palinode:nurse");
-        default_signals();
+        set_signals();
         sigprocmask(SIG_SETMASK, &child_signal, NULL);
         House house = {.child_main = child_main,
                        .context = context,

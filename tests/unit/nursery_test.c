@@ -116,19 +116,56 @@ static void a_crash_and_a_kill_are_reported_and_harm_nobody_else(void **state) {
     nursery_stop(nursery);
 }
 
-static void no_child_outlives_the_nursery(void **state) {
-    Nursery *nursery = open_nursery();
-    int fd = spawn(nursery, 1);
-    order(fd, "p");
+/* Starts a child that only waits, as token 1; *fd gets its socket. */
+static pid_t spawn_waiting(Nursery *nursery, int *fd) {
     MessageKind kind;
     Bytes bytes;
     bool ended;
     pid_t child;
-    assert_int_equal(stream_read(fd, &kind, &bytes, &ended, NULL), STATUS_OK);
+    *fd = spawn(nursery, 1);
+    order(*fd, "p");
+    assert_int_equal(stream_read(*fd, &kind, &bytes, &ended, NULL), STATUS_OK);
     assert_int_equal(bytes.size, sizeof child);
     memcpy(&child, bytes.data, sizeof child);
     bytes_free(&bytes);
     assert_int_equal(kill(child, 0), 0);
+    return child;
+}
+
+static pid_t parent_of(pid_t pid) {
+    char path[64], line[256];
+    int parent = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    while (parent == 0 && fgets(line, sizeof line, in) != NULL)
+        sscanf(line, "PPid: %d", &parent);
+    fclose(in);
+    return parent;
+}
+
+static void signals_that_ask_a_run_to_end_spare_the_nursery_and_its_children(void **state) {
+    static const int numbers[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+    Nursery *nursery = open_nursery();
+    int fd;
+    pid_t child = spawn_waiting(nursery, &fd), house = parent_of(child);
+    assert_true(house > 1 && house != getpid());
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        assert_int_equal(kill(child, numbers[i]), 0);
+        assert_int_equal(kill(house, numbers[i]), 0);
+    }
+    assert_int_equal(nursery_kill(nursery, 1, NULL), STATUS_OK);
+    ChildExit exit = wait_for_exit(nursery); /* from a nursery that lives, of a child that lived until now */
+    assert_int_equal(exit.token, 1);
+    assert_int_equal(WTERMSIG(exit.wait_status), SIGKILL);
+    nursery_stop(nursery);
+    close(fd);
+}
+
+static void no_child_outlives_the_nursery(void **state) {
+    Nursery *nursery = open_nursery();
+    int fd;
+    pid_t child = spawn_waiting(nursery, &fd);
     nursery_stop(nursery);
     assert_int_equal(kill(child, 0), -1);
     assert_int_equal(errno, ESRCH);
@@ -252,6 +289,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_childs_frames_and_exit_code_come_back),
         cmocka_unit_test(a_crash_and_a_kill_are_reported_and_harm_nobody_else),
+        cmocka_unit_test(signals_that_ask_a_run_to_end_spare_the_nursery_and_its_children),
         cmocka_unit_test(no_child_outlives_the_nursery),
         cmocka_unit_test(frames_of_any_size_pass_a_stream_that_never_blocks),
         cmocka_unit_test(what_is_no_frame_is_refused_before_it_is_waited_for),
