@@ -67,7 +67,12 @@ static const Setting table[] = {
     {"train.objective", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.objective), DEFAULT(OBJECTIVE_PLACKETT_LUCE),
      .choice_name = objective_choice, MEANS("what training minimises")},
     {"train.context", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.context), DEFAULT(CONTEXT_OFFLINE),
-     .choice_name = train_context_choice, MEANS("where the responses in training prompts come from")},
+     .choice_name = train_context_choice, MEANS("where the responses in training prompts come from: mixtures, the model's own rollouts, or both")},
+    {"train.on_policy_share", SETTING_REAL, ROLE_TRAINING, AT(training.train.on_policy_share), FROM_TO(0, 1),
+     .minimum_excluded = true, DEFAULT(0.5),
+     MEANS("mixed: part of a batch's prompts that are rollouts")},
+    {"train.exploration", SETTING_REAL, ROLE_TRAINING, AT(training.train.exploration), FROM_TO(0, 1000), DEFAULT(1),
+     MEANS("on_policy, mixed: longest random vector added to an answer of length 1 before it becomes a response")},
     {"train.critic_quality", SETTING_REAL, ROLE_TRAINING, AT(training.train.critic_quality), FROM_TO(0, 1),
      DEFAULT(1), MEANS("probability that a training reward is left as it is")},
     {"train.clip_norm", SETTING_REAL, ROLE_TRAINING, AT(training.train.clip_norm), FROM_TO(0, 1000000), DEFAULT(0),
@@ -371,10 +376,20 @@ static bool warmup_fits(const Settings *settings) {
     return settings->training.train.warmup_steps <= settings->training.train.steps;
 }
 
+static bool rollouts_possible(const Settings *settings) {
+    return settings->training.train.context == CONTEXT_OFFLINE || settings->training.model.causal;
+}
+
+static bool rollouts_fit(const Settings *settings) {
+    return settings->training.train.context == CONTEXT_OFFLINE || settings->training.task.n_points >= 4;
+}
+
 static const SettingsCheck checks[] = {
     {"model.n_embd", "model.n_head", "divisible by", width_divides},
     {"train.gradient_shards", "train.batch_size", "at most", shards_fit},
     {"train.warmup_steps", "train.steps", "at most", warmup_fits},
+    {"model.causal", "train.context", "true for the rollouts of", rollouts_possible},
+    {"task.n_points", "train.context", "at least 4 for the rollouts of", rollouts_fit},
 };
 
 const SettingsCheck *settings_checks(int *count) {

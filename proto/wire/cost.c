@@ -20,8 +20,14 @@ double cost_pass_flops(const ModelSettings *model, const TaskSettings *task, dou
            12.0 * model->n_layer * n_prompts * tokens * tokens * model->n_embd;
 }
 
+int rollouts_of_batch(const TrainSettings *train) {
+    if (train->context != CONTEXT_MIXED) return train->context == CONTEXT_ON_POLICY ? train->batch_size : 0;
+    int rollouts = (int)(train->on_policy_share * train->batch_size + 0.5);
+    return rollouts < 1 ? 1 : rollouts;
+}
+
 double cost_step_flops(const TrainingSpec *spec) {
-    return cost_pass_flops(&spec->model, &spec->task, spec->train.batch_size);
+    return cost_pass_flops(&spec->model, &spec->task, spec->train.batch_size + rollouts_of_batch(&spec->train) / 3.0);
 }
 
 int gd_steps_under(int gd_steps, const CriticSettings *critic) {

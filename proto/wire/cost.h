@@ -11,7 +11,10 @@ int64_t cost_block_parameters(const ModelSettings *model);
 
 /* Forward and backward pass over n prompts: 6 x block parameters x tokens + 12 L n T^2 E, T = 3 N tokens a prompt. */
 double cost_pass_flops(const ModelSettings *model, const TaskSettings *task, double n_prompts);
-/* One optimiser step: a pass over the batch. */
+/* Prompts of a batch that are rollouts of the model being trained, its first ones: none for CONTEXT_OFFLINE, all for
+ * CONTEXT_ON_POLICY, for CONTEXT_MIXED on_policy_share of batch_size rounded to the nearest number, and at least 1. */
+int rollouts_of_batch(const TrainSettings *train);
+/* One optimiser step: a pass over the batch, and a third of one over its rollouts. */
 double cost_step_flops(const TrainingSpec *spec);
 /* The measurement of one order: a third of a pass over the prompts for the model, the steps of gd, next to nothing
  * for the other baselines. */

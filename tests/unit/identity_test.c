@@ -15,15 +15,16 @@ static void the_canonical_text_is_sorted_and_leaves_defaults_out(void **state) {
 
     settings.training = (TrainingSpec){.model = {4, 2, 48, ATTENTION_LINEAR, false, false},
                                        .task = {3, 10, TASK_NOISE_INDEPENDENT},
-                                       .train = {2147483648, 64, 4, 0.1 + 0.2, OBJECTIVE_MSE, CONTEXT_OFFLINE, 0.5,
-                                                 1e-5, 100, RATE_COSINE, PRECISION_BF16},
+                                       .train = {2147483648, 64, 4, 0.1 + 0.2, OBJECTIVE_MSE, CONTEXT_MIXED, 0.5, 1e-5,
+                                                 100, RATE_COSINE, PRECISION_BF16, 0.25, 0},
                                        .seed = 4294967295u};
     training_canonical(&settings.training, text);
     assert_string_equal(text, "model.attention=linear\nmodel.causal=false\nmodel.ffn=false\nmodel.n_embd=48\n"
                               "model.n_head=2\nmodel.n_layer=4\nseed=4294967295\ntask.n_dims=3\ntask.n_points=10\n"
-                              "task.noise=independent\ntrain.batch_size=64\ntrain.clip_norm=1e-5\n"
-                              "train.critic_quality=0.5\ntrain.decay=cosine\ntrain.gradient_shards=4\n"
-                              "train.learning_rate=0.30000000000000004\ntrain.objective=mse\ntrain.precision=bf16\n"
+                              "task.noise=independent\ntrain.batch_size=64\ntrain.clip_norm=1e-5\ntrain.context=mixed\n"
+                              "train.critic_quality=0.5\ntrain.decay=cosine\ntrain.exploration=0\n"
+                              "train.gradient_shards=4\ntrain.learning_rate=0.30000000000000004\n"
+                              "train.objective=mse\ntrain.on_policy_share=0.25\ntrain.precision=bf16\n"
                               "train.steps=2147483648\ntrain.warmup_steps=100\n");
 }
 

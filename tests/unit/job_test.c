@@ -314,6 +314,11 @@ static void combinations_that_cannot_be_are_refused_where_they_are_written(void 
                   "j:1:26: train.gradient_shards (8) must be at most train.batch_size (4)");
     check_refused("train: {steps: 10, warmup_steps: 11}",
                   "j:1:34: train.warmup_steps (11) must be at most train.steps (10)");
+    check_refused("model: {causal: [true, false]}\ntrain: {context: [offline, mixed]}",
+                  "j:1:24: model.causal (false) must be true for the rollouts of train.context (mixed)");
+    check_refused("task: {n_points: 3}\ntrain: {context: on_policy}",
+                  "j:1:18: task.n_points (3) must be at least 4 for the rollouts of train.context (on_policy)");
+    job_free(parse("model: {causal: false}\ntask: {n_points: 3}\ntrain: {exploration: 0, on_policy_share: 1}"));
     check_refused("zip: [{model.n_head: 1, model.n_embd: 7}, {model.n_head: 3, model.n_embd: 7}]",
                   "j:1:75: model.n_embd (7) must be divisible by model.n_head (3)");
     job_free(parse("zip: [{model.n_head: 1, model.n_embd: 7}, {model.n_head: 7, model.n_embd: 14}]"));

@@ -21,6 +21,9 @@ static void the_defaults_are_the_papers_scale(void **state) {
     assert_int_equal(spec->train.gradient_shards, 8);
     assert_near(spec->train.learning_rate, 1e-4, 0);
     assert_int_equal(spec->train.objective, OBJECTIVE_PLACKETT_LUCE);
+    assert_int_equal(spec->train.context, CONTEXT_OFFLINE);
+    assert_near(spec->train.on_policy_share, 0.5, 0);
+    assert_near(spec->train.exploration, 1, 0);
     assert_near(spec->train.critic_quality, 1, 0);
     assert_near(spec->train.clip_norm, 0, 0);
     assert_int_equal(spec->train.warmup_steps, 0);
@@ -36,7 +39,7 @@ static void the_defaults_are_the_papers_scale(void **state) {
 static void every_default_is_written_as_it_is_formatted(void **state) {
     int count;
     const Setting *table = settings_table(&count);
-    assert_int_equal(count, 26);
+    assert_int_equal(count, 28);
     for (int i = 0; i < count; i++) {
         SettingValue value;
         char text[128];

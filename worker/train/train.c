@@ -6,6 +6,7 @@
 #include "worker/train/train.h"
 
 #include "proto/wire/messages.h"
+#include "worker/train/contexts.h"
 #include "worker/train/objective.h"
 
 #include <assert.h>
@@ -31,7 +32,7 @@ typedef struct Training {
     float *parameters;
     Model *model;
     Arena arena;
-    Prompts drawn;       /* one micro-batch of fresh prompts */
+    Contexts contexts;   /* of one shard */
     float *pred, *dpred; /* (micro_batch, N, d) */
     float *m, *v;        /* Adam's moments */
     ShardSums sums;
@@ -53,7 +54,8 @@ static void take_pieces(Training *training) {
     const TaskSettings *task = &training->spec->task;
     size_t vectors = (size_t)training->micro_batch * (size_t)task->n_points * (size_t)task->n_dims;
     Arena *arena = &training->arena;
-    training->drawn = prompts_take(arena, task, training->micro_batch);
+    int largest_shard = (training->batch + training->shards - 1) / training->shards;
+    if (training->fixed == NULL) contexts_take(&training->contexts, training->spec, largest_shard, arena);
     training->pred = arena_take(arena, vectors, sizeof(float));
     training->dpred = arena_take(arena, vectors, sizeof(float));
     training->m = arena_take(arena, training->n_parameters, sizeof(float));
@@ -70,34 +72,26 @@ static Status training_create(Training *training, Error *err) {
     Status status = arena_create(&training->arena, training->arena.used_bytes, err);
     if (status != STATUS_OK) return error_prefix(err, status, "a training of %zu parameters", training->n_parameters);
     take_pieces(training);
+    if (training->fixed == NULL) status = contexts_create(&training->contexts, err);
+    if (status != STATUS_OK) return status;
     return model_create(&shape, training->kernels, training->micro_batch, true, &training->model, err);
 }
 
 static void training_destroy(Training *training) {
     model_free(training->model);
+    contexts_destroy(&training->contexts);
     arena_destroy(&training->arena);
-}
-
-/* Prompts first .. first + n of the batch of a step (0-based), with the rewards that the training's critic lets
- * through. */
-static Prompts prompts_of_step(Training *training, uint32_t step, int first, int n) {
-    if (training->fixed != NULL) return prompts_slice(training->fixed, first, n);
-    const TrainingSpec *spec = training->spec;
-    CriticSettings critic = {
-        .quality = spec->train.critic_quality, .noise = CRITIC_REPLACE, .feedback = FEEDBACK_SCALAR};
-    Prompts prompts = prompts_slice(&training->drawn, 0, n);
-    prompts_draw(&prompts, &spec->task, RNG_TRAIN_PROMPTS, spec->seed, step, (uint32_t)first);
-    critic_apply(&prompts, &critic, RNG_TRAIN_CRITIC, spec->seed, step, (uint32_t)first);
-    return prompts;
 }
 
 /* Adds to gradient that of the batch mean over prompts first .. end; returns the sum of their losses. */
 static double shard_gradient(Training *training, uint32_t step, int first, int end, float *gradient) {
     double loss = 0;
+    Prompts shard = training->fixed != NULL ? prompts_slice(training->fixed, first, end - first)
+                                            : contexts_of_step(&training->contexts, training->model, step, first, end);
     memset(gradient, 0, training->n_parameters * sizeof *gradient);
-    for (; first < end; first += training->micro_batch) {
-        int n = minimum(end - first, training->micro_batch);
-        Prompts prompts = prompts_of_step(training, step, first, n);
+    for (int at = 0; at < shard.n; at += training->micro_batch) {
+        int n = minimum(shard.n - at, training->micro_batch);
+        Prompts prompts = prompts_slice(&shard, at, n);
         model_forward(training->model, n, prompts.xs, prompts.ys, prompts.seen, training->pred);
         loss += objective_loss(training->spec->train.objective, &prompts, training->pred, 1.0 / training->batch,
                                training->dpred);
@@ -210,7 +204,7 @@ Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fi
     training.kernels = kernels_with_precision(kernels, spec->train.precision);
     training.batch = fixed != NULL ? fixed->n : spec->train.batch_size;
     training.shards = minimum(spec->train.gradient_shards, training.batch);
-    assert(training.shards >= 1 && spec->train.steps >= 1 && spec->train.context == CONTEXT_OFFLINE);
+    assert(training.shards >= 1 && spec->train.steps >= 1);
     *result = (TrainResult){.final_loss = NAN};
     LossCurve curve;
     Status status = loss_curve_create(&curve, spec->train.steps, result, err);

@@ -1,4 +1,4 @@
-/* The training loop: fresh prompts every step, a loss over all context sizes, backward, Adam. */
+/* The training loop: fresh prompts every step (contexts.h), a loss over all context sizes, backward, Adam. */
 #ifndef WORKER_TRAIN_TRAIN_H
 #define WORKER_TRAIN_TRAIN_H
 
