@@ -1,4 +1,5 @@
-/* The bits of a tiny training: they change only together with the numerics version of the fingerprint.
+/* The bits of tiny trainings, on offline prompts and on the model's own rollouts: they change only together with the
+ * numerics version of the fingerprint.
  *
  * Equal fingerprints promise equal bits, over program versions too. Whoever changes the bits raises the version in
  * kernels_fingerprint and adds the new hashes here; a fingerprint that is not listed (another CPU or library) is
@@ -17,17 +18,20 @@ static uint64_t hash_of(const float *values, size_t count) {
     return hash;
 }
 
-static uint64_t trained_bits(const Kernels *kernels, Precision precision) {
+static uint64_t trained_bits(const Kernels *kernels, Precision precision, TrainContext context) {
     TrainingSpec spec = {.model = {.n_layer = 2, .n_head = 2, .n_embd = 12, .ffn = true, .causal = true},
                          .task = {.n_dims = 3, .n_points = 6},
                          .train = {.steps = 20,
                                    .batch_size = 12,
                                    .gradient_shards = 3,
                                    .learning_rate = 1e-3,
+                                   .context = context,
                                    .critic_quality = 0.9,
                                    .clip_norm = 1,
                                    .warmup_steps = 5,
-                                   .precision = precision},
+                                   .precision = precision,
+                                   .on_policy_share = 0.6,
+                                   .exploration = 1},
                          .seed = 7};
     Shape shape = shape_of(&spec.model, &spec.task);
     size_t count = tensors_parameters(&shape);
@@ -46,14 +50,15 @@ static uint64_t trained_bits(const Kernels *kernels, Precision precision) {
 
 static const struct {
     const char *fingerprint;
-    uint64_t hash;
+    uint64_t offline, mixed;
 } known[] = {
-    {"numerics 2; kernels reference; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x3ad66fa38cb902f8},
-    {"numerics 2; kernels portable; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xf4edd75713916013},
-    {"numerics 2; kernels avx2; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x5d2fb1c927bdf9aa},
-    {"numerics 2; kernels avx512; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xe630275306561dc9},
-    {"numerics 2; kernels reference-bf16; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xe6b5877119e44544},
-    {"numerics 2; kernels avx512bf16; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x1af045e8a15283e2},
+    {"numerics 2; kernels reference; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x3ad66fa38cb902f8, 0x8ee082f417a100b6},
+    {"numerics 2; kernels portable; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xf4edd75713916013, 0x477b5e16b3caea41},
+    {"numerics 2; kernels avx2; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x5d2fb1c927bdf9aa, 0xc82696bd93b72b38},
+    {"numerics 2; kernels avx512; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xe630275306561dc9, 0x8a30aba6b275767a},
+    {"numerics 2; kernels reference-bf16; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0xe6b5877119e44544,
+     0x8d050a989b2773cb},
+    {"numerics 2; kernels avx512bf16; OpenBLAS 0.3.21 Cooperlake; libm 2.36", 0x1af045e8a15283e2, 0x5972498f93b0dacb},
 };
 
 static void bits_change_only_with_the_numerics_version(void **state) {
@@ -65,12 +70,15 @@ static void bits_change_only_with_the_numerics_version(void **state) {
         char fingerprint[256];
         if (kernels_select(paths[i / 2], &kernels, NULL) != STATUS_OK) continue;
         kernels_fingerprint(kernels_with_precision(kernels, precision), fingerprint, sizeof fingerprint);
-        uint64_t hash = trained_bits(kernels, precision);
-        print_message("{\"%s\", 0x%016llx},\n", fingerprint, (unsigned long long)hash);
-        assert_true(trained_bits(kernels, precision) == hash);
+        uint64_t offline = trained_bits(kernels, precision, CONTEXT_OFFLINE);
+        uint64_t mixed = trained_bits(kernels, precision, CONTEXT_MIXED);
+        print_message("{\"%s\", 0x%016llx, 0x%016llx},\n", fingerprint, (unsigned long long)offline,
+                      (unsigned long long)mixed);
+        assert_true(trained_bits(kernels, precision, CONTEXT_OFFLINE) == offline);
+        assert_true(trained_bits(kernels, precision, CONTEXT_MIXED) == mixed);
         for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
             if (strcmp(known[k].fingerprint, fingerprint) == 0) {
-                assert_true(known[k].hash == hash);
+                assert_true(known[k].offline == offline && known[k].mixed == mixed);
                 checked++;
             }
     }
