@@ -69,6 +69,7 @@ static const Id *id_of(const Record *record) {
     case RECORD_HEADER:
     case RECORD_MODEL:
     case RECORD_END:
+    case RECORD_CHECKPOINT:
         return NULL;
     }
     return NULL;

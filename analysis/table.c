@@ -128,6 +128,7 @@ Status table_add(void *context, uint64_t offset, Record *record, Error *err) {
         break;
     case RECORD_MODEL:
     case RECORD_END:
+    case RECORD_CHECKPOINT:
         return STATUS_OK;
     }
     if (status == STATUS_OK) memset(record, 0, sizeof *record); /* taken */

@@ -111,6 +111,7 @@ static void take_progress(Dispatch *dispatch, const Progress *progress) {
     if (running == NULL) return;
     running->flops_done = fmin(progress->flops_done, running->flops);
     if (!isnan(progress->loss)) running->loss = progress->loss;
+    if (progress->notice[0] != '\0') say(dispatch, "%s", progress->notice);
 }
 
 /* Counts a record. A training may leave one state for another (failed before, done now); it is still one training. */

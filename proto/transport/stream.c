@@ -24,7 +24,7 @@ static Status get_head(const uint8_t head[FRAME_HEAD_BYTES], MessageKind *kind, 
     uint32_t number;
     memcpy(&length, head, sizeof length);
     memcpy(&number, head + sizeof length, sizeof number);
-    if (length > INT_MAX || number < MESSAGE_HELLO || number > MESSAGE_STOP)
+    if (length > INT_MAX || number < MESSAGE_HELLO || number > MESSAGE_PAUSED)
         return error_set(err, STATUS_DATA, "no message has kind %u and %llu bytes", number, (unsigned long long)length);
     *kind = (MessageKind)number;
     *size = (size_t)length;

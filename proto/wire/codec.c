@@ -42,9 +42,7 @@ static const Member train_settings_members[] = {
     VALUE(TrainSettings, steps),          VALUE(TrainSettings, batch_size), VALUE(TrainSettings, gradient_shards),
     VALUE(TrainSettings, learning_rate),  VALUE(TrainSettings, objective),  VALUE(TrainSettings, context),
     VALUE(TrainSettings, critic_quality), VALUE(TrainSettings, clip_norm),  VALUE(TrainSettings, warmup_steps),
-    VALUE(TrainSettings, decay),
-    VALUE(TrainSettings, precision),
-    VALUE(TrainSettings, on_policy_share),
+    VALUE(TrainSettings, decay),          VALUE(TrainSettings, precision),  VALUE(TrainSettings, on_policy_share),
     VALUE(TrainSettings, exploration),
 };
 static const Binding train_settings_binding = {
@@ -77,12 +75,9 @@ static const Binding training_spec_binding = {
 };
 
 static const Member evaluation_settings_members[] = {
-    VALUE(EvaluationSettings, prompts),
-    VALUE(EvaluationSettings, gd_steps),
-    VALUE(EvaluationSettings, baselines),
-    VALUE(EvaluationSettings, rounds),
-    VALUE(EvaluationSettings, initial_responses),
-    VALUE(EvaluationSettings, right_cosine),
+    VALUE(EvaluationSettings, prompts),           VALUE(EvaluationSettings, gd_steps),
+    VALUE(EvaluationSettings, baselines),         VALUE(EvaluationSettings, rounds),
+    VALUE(EvaluationSettings, initial_responses), VALUE(EvaluationSettings, right_cosine),
 };
 static const Binding evaluation_settings_binding = {
     .proto = &palinode__evaluation_settings__descriptor,
@@ -221,7 +216,7 @@ static const Member end_record_members[] = {
     VALUE(EndRecord, ended_unix_ms),    VALUE(EndRecord, trainings_done),
     VALUE(EndRecord, trainings_failed), VALUE(EndRecord, trainings_diverged),
     VALUE(EndRecord, cells_done),       VALUE(EndRecord, baselines_done),
-    VALUE(EndRecord, reason),            VALUE(EndRecord, steps_done),
+    VALUE(EndRecord, reason),           VALUE(EndRecord, steps_done),
 };
 static const Binding end_record_binding = {
     .proto = &palinode__end_record__descriptor,
@@ -229,10 +224,41 @@ static const Binding end_record_binding = {
     MEMBERS(end_record_members),
 };
 
+static const Member train_state_members[] = {
+    VALUE(TrainState, step),
+    ARRAY(TrainState, loss_step, n_loss, LOSS_CURVE_POINTS),
+    ARRAY_AGREEING(TrainState, loss, n_loss, 1, LOSS_CURVE_POINTS),
+    VALUE(TrainState, stretch_sum),
+    VALUE(TrainState, tenth_sum),
+    ARRAY(TrainState, parameters, n_parameters, INT32_MAX),
+    ARRAY(TrainState, m, n_moments, INT32_MAX),
+    ARRAY_AGREEING(TrainState, v, n_moments, 1, INT32_MAX),
+};
+static const Binding train_state_binding = {
+    .proto = &palinode__train_state__descriptor,
+    .struct_bytes = sizeof(TrainState),
+    MEMBERS(train_state_members),
+};
+
+static const Member checkpoint_record_members[] = {
+    VALUE(CheckpointRecord, training_id), STRUCT(CheckpointRecord, spec, training_spec_binding),
+    VALUE(CheckpointRecord, fingerprint), STRUCT(CheckpointRecord, state, train_state_binding),
+    VALUE(CheckpointRecord, wall_s),      VALUE(CheckpointRecord, cpu_s),
+};
+static const Binding checkpoint_record_binding = {
+    .proto = &palinode__checkpoint_record__descriptor,
+    .struct_bytes = sizeof(CheckpointRecord),
+    MEMBERS(checkpoint_record_members),
+};
+
 static const Member record_kinds[] = {
-    KIND(Record, header, header_record_binding), KIND(Record, training, training_record_binding),
-    KIND(Record, cell, cell_record_binding),     KIND(Record, baseline, baseline_record_binding),
-    KIND(Record, model, model_record_binding),   KIND(Record, end, end_record_binding),
+    KIND(Record, header, header_record_binding),
+    KIND(Record, training, training_record_binding),
+    KIND(Record, cell, cell_record_binding),
+    KIND(Record, baseline, baseline_record_binding),
+    KIND(Record, model, model_record_binding),
+    KIND(Record, end, end_record_binding),
+    KIND(Record, checkpoint, checkpoint_record_binding),
 };
 const Binding record_binding = {
     .proto = &palinode__record__descriptor,
@@ -285,12 +311,8 @@ static const Binding hello_binding = {
 };
 
 static const Member progress_members[] = {
-    VALUE(Progress, work),
-    VALUE(Progress, step),
-    VALUE(Progress, loss),
-    VALUE(Progress, flops_done),
-    VALUE(Progress, saved_step),
-    VALUE(Progress, first_step),
+    VALUE(Progress, work),       VALUE(Progress, step),       VALUE(Progress, loss),   VALUE(Progress, flops_done),
+    VALUE(Progress, saved_step), VALUE(Progress, first_step), VALUE(Progress, notice),
 };
 static const Binding progress_binding = {
     .proto = &palinode__progress__descriptor,
@@ -309,11 +331,8 @@ static const Binding work_done_binding = {
 };
 
 static const Member work_failed_members[] = {
-    VALUE(WorkFailed, work),
-    VALUE(WorkFailed, rank),
-    VALUE(WorkFailed, host),
-    VALUE(WorkFailed, reason),
-    VALUE(WorkFailed, cause),
+    VALUE(WorkFailed, work),   VALUE(WorkFailed, rank),  VALUE(WorkFailed, host),
+    VALUE(WorkFailed, reason), VALUE(WorkFailed, cause),
 };
 static const Binding work_failed_binding = {
     .proto = &palinode__work_failed__descriptor,

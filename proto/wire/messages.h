@@ -103,7 +103,7 @@ typedef struct ModelRecord {
 /* First record of every file: where it came from. */
 typedef struct HeaderRecord {
     int32_t schema;                 /* SCHEMA_VERSION of the writer */
-    char *content;                  /* "records" or "models" */
+    char *content;                  /* "records", "models" or "checkpoint" */
     char *version, *commit, *build; /* program version; commit and dirty flag; compiler and flags */
     char *mpi, *blas, *cpu, *host;  /* libraries really loaded; CPU model and host of rank 0 */
     char *rank_hosts;               /* "host cpu" of every rank, one line each, "" when unknown */
@@ -124,6 +124,29 @@ typedef struct EndRecord {
     int64_t steps_done; /* optimiser steps of this run that are not lost: of ended trainings and in checkpoints */
 } EndRecord;
 
+/* A training between two of its steps: what it goes on from, to the bit. */
+typedef struct TrainState {
+    int64_t step;       /* done */
+    int32_t n_loss;     /* the loss curve so far, as in TrainingRecord */
+    int64_t *loss_step; /* (n_loss) */
+    double *loss;       /* (n_loss) */
+    double stretch_sum; /* of the losses since the curve's last point */
+    double tenth_sum;   /* of the losses in the last tenth of the steps */
+    int64_t n_parameters;
+    float *parameters; /* (n_parameters), as in ModelRecord */
+    int64_t n_moments; /* n_parameters, or 0 after the last step, which needs them no more */
+    float *m, *v;      /* (n_moments) Adam's moments */
+} TrainState;
+
+/* An unfinished training, or a finished one that is still to be measured. */
+typedef struct CheckpointRecord {
+    Id training_id;
+    TrainingSpec spec;
+    char *fingerprint; /* numerics of the training */
+    TrainState state;
+    double wall_s, cpu_s; /* that its steps have taken */
+} CheckpointRecord;
+
 enum { SCHEMA_VERSION = 1 };
 
 typedef enum RecordKind {
@@ -132,7 +155,8 @@ typedef enum RecordKind {
     RECORD_CELL = 3,
     RECORD_BASELINE = 4,
     RECORD_MODEL = 5,
-    RECORD_END = 6
+    RECORD_END = 6,
+    RECORD_CHECKPOINT = 7 /* in checkpoint_file.h's files only */
 } RecordKind;
 
 typedef struct Record {
@@ -144,6 +168,7 @@ typedef struct Record {
         BaselineRecord baseline;
         ModelRecord model;
         EndRecord end;
+        CheckpointRecord checkpoint;
     } of;
 } Record;
 
@@ -192,9 +217,10 @@ typedef struct Progress {
     uint64_t work;
     int64_t step;
     double loss;        /* mean since the last report; NaN before the first */
-    double flops_done;  /* nominal, of this work */
+    double flops_done;  /* nominal, of this work, with those of the steps before first_step */
     int64_t saved_step; /* of the checkpoint on disk; 0: none */
     int64_t first_step; /* steps that it did not do itself: those of the checkpoint it went on from */
+    char *notice;       /* what the user should know, said once: a checkpoint that cannot be used or saved; else "" */
 } Progress;
 
 /* A child is done: everything that it found. */

@@ -113,6 +113,7 @@ static void enumerations_have_the_same_values_in_schema_and_settings(void **stat
     assert_int_equal(PALINODE__RECORD__OF_BASELINE, RECORD_BASELINE);
     assert_int_equal(PALINODE__RECORD__OF_MODEL, RECORD_MODEL);
     assert_int_equal(PALINODE__RECORD__OF_END, RECORD_END);
+    assert_int_equal(PALINODE__RECORD__OF_CHECKPOINT, RECORD_CHECKPOINT);
     assert_int_equal(PALINODE__MESSAGE__OF_HELLO, MESSAGE_HELLO);
     assert_int_equal(PALINODE__MESSAGE__OF_WORK, MESSAGE_WORK);
     assert_int_equal(PALINODE__MESSAGE__OF_PROGRESS, MESSAGE_PROGRESS);

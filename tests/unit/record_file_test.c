@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { N_RECORDS = 6 };
+enum { N_RECORDS = 7 };
 
 typedef struct Fixture {
     char folder[64], path[96], copy[96];
@@ -19,8 +19,8 @@ typedef struct Fixture {
 
 /* A folder with a file of one record of each kind, header first, end last. */
 static Fixture *make_files(void) {
-    static const RecordKind kinds[N_RECORDS] = {RECORD_HEADER,   RECORD_TRAINING, RECORD_CELL,
-                                                RECORD_BASELINE, RECORD_MODEL,    RECORD_END};
+    static const RecordKind kinds[N_RECORDS] = {RECORD_HEADER, RECORD_TRAINING,   RECORD_CELL, RECORD_BASELINE,
+                                                RECORD_MODEL,  RECORD_CHECKPOINT, RECORD_END};
     Fixture *fixture = calloc(1, sizeof *fixture);
     strcpy(fixture->folder, "/tmp/palinode-record-file-XXXXXX");
     assert_non_null(mkdtemp(fixture->folder));
@@ -308,7 +308,8 @@ static void what_is_framed_rightly_but_no_record_is_damage_too(void **state) {
     char expected[128];
     append_framed(fixture->path, "\xff\xff\xff", 3, 3);
     assert_int_equal(record_file_scan(fixture->path, NULL, NULL, &scan, NULL), STATUS_OK);
-    snprintf(expected, sizeof expected, "record 7 at byte %zu: 3 bytes are no protobuf message of type palinode.Record",
+    snprintf(expected, sizeof expected,
+             "record %d at byte %zu: 3 bytes are no protobuf message of type palinode.Record", N_RECORDS + 1,
              (size_t)fixture->start[N_RECORDS]);
     assert_string_equal(scan.problem, expected);
     assert_int_equal(scan.records, N_RECORDS);

@@ -9,7 +9,7 @@
 
 #include <stdlib.h>
 
-enum { SAMPLE_ELEMENTS = 3, RECORD_KINDS = RECORD_END, MESSAGE_KINDS = MESSAGE_PAUSED };
+enum { SAMPLE_ELEMENTS = 3, RECORD_KINDS = RECORD_CHECKPOINT, MESSAGE_KINDS = MESSAGE_PAUSED };
 
 static inline void sample_fill(const Binding *binding, void *owner, uint32_t *next);
 
