@@ -309,6 +309,130 @@ static void a_parameter_that_is_not_finite_ends_the_training_at_once(void **stat
     train_result_free(&result);
 }
 
+/* --- interruptions ---------------------------------------------------------------------------------------------- */
+
+enum { LONG = 1010 }; /* steps: the loss curve has stretches of 3, the last tenth is longer than one */
+
+/* Keeps a copy of the state of one step and stops there. */
+typedef struct Stop {
+    int64_t at;
+    TrainState copy; /* owns its arrays */
+} Stop;
+
+static void *copy_of(const void *from, size_t bytes) {
+    void *copy = malloc(bytes + 1);
+    assert_non_null(copy);
+    return memcpy(copy, from, bytes);
+}
+
+static bool stop_at(void *context, const TrainState *state) {
+    Stop *stop = context;
+    if (state->step != stop->at) return true;
+    size_t bytes = (size_t)state->n_parameters * sizeof(float), points = (size_t)state->n_loss;
+    stop->copy = *state;
+    stop->copy.loss_step = copy_of(state->loss_step, points * sizeof(int64_t));
+    stop->copy.loss = copy_of(state->loss, points * sizeof(double));
+    stop->copy.parameters = copy_of(state->parameters, bytes);
+    stop->copy.m = copy_of(state->m, bytes);
+    stop->copy.v = copy_of(state->v, bytes);
+    return false;
+}
+
+static void free_state(TrainState *state) {
+    free(state->loss_step);
+    free(state->loss);
+    free(state->parameters);
+    free(state->m);
+    free(state->v);
+}
+
+/* Trains with stops after the given steps (0 ends the list), each time in fresh memory. */
+static float *trained_in_parts(const TrainingSpec *spec, const int64_t *stops, TrainResult *result) {
+    TrainState from = {0};
+    for (;; stops++) {
+        Stop stop = {.at = *stops};
+        TrainWatch watch = {.keep = stop_at, .context = &stop};
+        float *parameters = fresh_parameters(spec, NULL);
+        assert_int_equal(
+            train_resumable(spec, best_kernels(), from.step > 0 ? &from : NULL, parameters, &watch, result, NULL),
+            STATUS_OK);
+        free_state(&from);
+        assert_int_equal(result->paused, stop.at > 0 && stop.at < spec->train.steps);
+        if (stop.at == 0) return parameters;
+        assert_int_equal(result->steps_done, stop.at);
+        from = stop.copy;
+        free(parameters);
+        train_result_free(result);
+    }
+}
+
+/* Fails unless a training of spec with stops has the bits of one without. */
+static void check_resume(const TrainingSpec *spec, const int64_t *stops) {
+    TrainResult whole, parts;
+    size_t count;
+    float *a = trained(spec, NULL, &whole), *b = trained_in_parts(spec, stops, &parts);
+    free(fresh_parameters(spec, &count));
+    assert_memory_equal(a, b, count * sizeof *a);
+    assert_int_equal(parts.steps_done, whole.steps_done);
+    assert_memory_equal(&parts.final_loss, &whole.final_loss, sizeof(double));
+    assert_int_equal(parts.n_loss, whole.n_loss);
+    assert_memory_equal(parts.loss_step, whole.loss_step, (size_t)whole.n_loss * sizeof(int64_t));
+    assert_memory_equal(parts.loss, whole.loss, (size_t)whole.n_loss * sizeof(double));
+    free(a);
+    free(b);
+    train_result_free(&whole);
+    train_result_free(&parts);
+}
+
+static void a_training_in_parts_has_the_bits_of_one_in_a_piece(void **state) {
+    (void)state;
+    TrainingSpec spec = tiny_spec();
+    spec.train.steps = LONG;
+    spec.train.batch_size = 2;
+    spec.train.warmup_steps = 10;
+    spec.train.decay = RATE_COSINE;
+    check_resume(&spec, (const int64_t[]){1, 2, 5, 9, 500, 501, 907, LONG - 1, 0});
+    check_resume(&spec, (const int64_t[]){LONG, 0}); /* saved after the last step */
+}
+
+static void it_has_them_under_every_precision_context_and_sharding(void **state) {
+    (void)state;
+    for (int variant = 0; variant < 5; variant++) {
+        TrainingSpec spec = tiny_spec();
+        spec.train.steps = 6;
+        spec.task.n_points = 6;
+        spec.train.clip_norm = 0.5;
+        spec.train.critic_quality = 0.7;
+        spec.train.precision = variant == 1 ? PRECISION_BF16 : PRECISION_FLOAT32;
+        spec.train.context = variant == 2 ? CONTEXT_ON_POLICY : variant >= 3 ? CONTEXT_MIXED : CONTEXT_OFFLINE;
+        spec.train.on_policy_share = 0.5;
+        spec.train.exploration = 0.1;
+        spec.train.gradient_shards = variant == 4 ? 3 : 1;
+        check_resume(&spec, (const int64_t[]){1, 4, 0});
+    }
+}
+
+static void the_moments_are_part_of_what_is_kept(void **state) {
+    (void)state;
+    TrainingSpec spec = tiny_spec();
+    spec.train.steps = 4;
+    Stop stop = {.at = 2};
+    TrainWatch watch = {.keep = stop_at, .context = &stop};
+    TrainResult result, whole;
+    float *parameters = fresh_parameters(&spec, NULL), *expected = trained(&spec, NULL, &whole);
+    assert_int_equal(train_resumable(&spec, best_kernels(), NULL, parameters, &watch, &result, NULL), STATUS_OK);
+    train_result_free(&result);
+    stop.copy.v[3] *= 1.5f;
+    stop.at = 0;
+    assert_int_equal(train_resumable(&spec, best_kernels(), &stop.copy, parameters, &watch, &result, NULL), STATUS_OK);
+    assert_true(difference(&spec, parameters, expected) > 0);
+    free_state(&stop.copy);
+    free(parameters);
+    free(expected);
+    train_result_free(&result);
+    train_result_free(&whole);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rate_warms_up_and_then_stays),
@@ -323,6 +447,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_loss_curve_averages_equal_stretches),
         cmocka_unit_test(a_training_that_diverges_says_when_and_what),
         cmocka_unit_test(a_parameter_that_is_not_finite_ends_the_training_at_once),
+        cmocka_unit_test(a_training_in_parts_has_the_bits_of_one_in_a_piece),
+        cmocka_unit_test(it_has_them_under_every_precision_context_and_sharding),
+        cmocka_unit_test(the_moments_are_part_of_what_is_kept),
     };
     return run_tests(tests, argc, argv);
 }

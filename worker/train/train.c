@@ -5,7 +5,6 @@
  * only floor(log2 shards) + 1 gradients in memory. */
 #include "worker/train/train.h"
 
-#include "proto/wire/messages.h"
 #include "worker/train/contexts.h"
 #include "worker/train/objective.h"
 
@@ -198,36 +197,93 @@ static void loss_curve_add(LossCurve *curve, int64_t step, double loss, TrainRes
     }
 }
 
-Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
-             StepReporter report, void *context, TrainResult *result, Error *err) {
-    Training training = {.spec = spec, .fixed = fixed, .parameters = parameters};
-    training.kernels = kernels_with_precision(kernels, spec->train.precision);
-    training.batch = fixed != NULL ? fixed->n : spec->train.batch_size;
-    training.shards = minimum(spec->train.gradient_shards, training.batch);
-    assert(training.shards >= 1 && spec->train.steps >= 1);
-    *result = (TrainResult){.final_loss = NAN};
-    LossCurve curve;
-    Status status = loss_curve_create(&curve, spec->train.steps, result, err);
-    if (status == STATUS_OK) status = training_create(&training, err);
-    if (status != STATUS_OK) goto cleanup;
+/* Takes over what a training had when it was saved. */
+static void resume(Training *training, const TrainState *from, LossCurve *curve, TrainResult *result) {
+    assert(from->step >= 1 && from->step <= curve->steps && (size_t)from->n_parameters == training->n_parameters);
+    assert(from->n_moments == from->n_parameters || from->step == curve->steps);
+    memmove(training->parameters, from->parameters, training->n_parameters * sizeof *from->parameters);
+    for (int64_t k = 0; k < from->n_moments; k++) {
+        training->m[k] = from->m[k];
+        training->v[k] = from->v[k];
+    }
+    result->steps_done = from->step;
+    result->n_loss = from->n_loss;
+    for (int k = 0; k < from->n_loss; k++) {
+        result->loss_step[k] = from->loss_step[k];
+        result->loss[k] = from->loss[k];
+    }
+    curve->stretch_sum = from->stretch_sum;
+    curve->tenth_sum = from->tenth_sum;
+}
 
-    for (int64_t step = 1; step <= spec->train.steps && !result->diverged; step++) {
-        double loss = train_step(&training, step, &result->diverged_what);
+/* What the training goes on from, by reference. */
+static TrainState state_of(const Training *training, const LossCurve *curve, const TrainResult *result) {
+    return (TrainState){.step = result->steps_done,
+                        .n_loss = result->n_loss,
+                        .loss_step = result->loss_step,
+                        .loss = result->loss,
+                        .stretch_sum = curve->stretch_sum,
+                        .tenth_sum = curve->tenth_sum,
+                        .n_parameters = (int64_t)training->n_parameters,
+                        .parameters = training->parameters,
+                        .n_moments = (int64_t)training->n_parameters,
+                        .m = training->m,
+                        .v = training->v};
+}
+
+/* The steps that are left. */
+static void run_steps(Training *training, LossCurve *curve, const TrainWatch *watch, TrainResult *result) {
+    for (int64_t step = result->steps_done + 1; step <= curve->steps && !result->diverged && !result->paused; step++) {
+        double loss = train_step(training, step, &result->diverged_what);
         result->diverged = result->diverged_what != NULL;
         if (result->diverged) {
             result->diverged_step = step;
         } else {
             result->steps_done = step;
-            loss_curve_add(&curve, step, loss, result);
+            loss_curve_add(curve, step, loss, result);
         }
-        if (report != NULL) report(context, step, loss);
+        if (watch->report != NULL) watch->report(watch->context, step, loss);
+        if (watch->keep != NULL && !result->diverged) {
+            TrainState state = state_of(training, curve, result);
+            result->paused = !watch->keep(watch->context, &state);
+        }
     }
-    if (!result->diverged) result->final_loss = curve.tenth_sum / (double)curve.last_tenth;
+    if (result->steps_done == curve->steps) {
+        result->paused = false; /* nothing is left to be done later */
+        result->final_loss = curve->tenth_sum / (double)curve->last_tenth;
+    }
+}
 
-cleanup:
-    training_destroy(&training);
+static Status train_any(Training *training, const TrainState *from, const TrainWatch *watch, TrainResult *result,
+                        Error *err) {
+    const TrainSettings *settings = &training->spec->train;
+    training->kernels = kernels_with_precision(training->kernels, settings->precision);
+    training->batch = training->fixed != NULL ? training->fixed->n : settings->batch_size;
+    training->shards = minimum(settings->gradient_shards, training->batch);
+    assert(training->shards >= 1 && settings->steps >= 1);
+    *result = (TrainResult){.final_loss = NAN};
+    LossCurve curve;
+    Status status = loss_curve_create(&curve, settings->steps, result, err);
+    if (status == STATUS_OK) status = training_create(training, err);
+    if (status == STATUS_OK) {
+        if (from != NULL) resume(training, from, &curve, result);
+        run_steps(training, &curve, watch, result);
+    }
+    training_destroy(training);
     if (status != STATUS_OK) train_result_free(result);
     return status;
+}
+
+Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
+             StepReporter report, void *context, TrainResult *result, Error *err) {
+    Training training = {.spec = spec, .kernels = kernels, .fixed = fixed, .parameters = parameters};
+    return train_any(&training, NULL, &(TrainWatch){.report = report, .context = context}, result, err);
+}
+
+Status train_resumable(const TrainingSpec *spec, const Kernels *kernels, const TrainState *from, float *parameters,
+                       const TrainWatch *watch, TrainResult *result, Error *err) {
+    Training training = {.spec = spec, .kernels = kernels, .parameters = parameters};
+    return train_any(&training, from, watch, result, err);
 }
 
 void train_result_free(TrainResult *result) {

@@ -2,6 +2,7 @@
 #ifndef WORKER_TRAIN_TRAIN_H
 #define WORKER_TRAIN_TRAIN_H
 
+#include "proto/wire/messages.h"
 #include "worker/model/model.h"
 #include "worker/task/prompts.h"
 
@@ -9,8 +10,9 @@ typedef struct TrainResult {
     bool diverged;
     int64_t diverged_step;     /* 1-based, when diverged */
     const char *diverged_what; /* what was not finite then: "the loss", "the gradient", "a parameter"; else NULL */
+    bool paused;               /* stopped by its watch before the last step */
     int64_t steps_done;
-    double final_loss; /* mean loss of the last tenth of the steps (at least one); NaN when diverged */
+    double final_loss; /* mean loss of the last tenth of the steps (at least one); NaN before the last step */
     int n_loss;        /* averaged loss curve, as TrainingRecord; ends before the step that diverged */
     int64_t *loss_step;
     double *loss;
@@ -27,6 +29,22 @@ typedef void (*StepReporter)(void *context, int64_t step, double loss);
  * diverged training is STATUS_OK; result's arrays are freed by train_result_free. */
 Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
              StepReporter report, void *context, TrainResult *result, Error *err);
+
+/* What happens between two steps. context goes to both; each may be NULL. */
+typedef struct TrainWatch {
+    StepReporter report;
+    /* Called after report, unless the step diverged, with what the training goes on from: valid during the call; its
+     * parameters are the caller's, its loss curve is result's. False: stop here. */
+    bool (*keep)(void *context, const TrainState *state);
+    void *context;
+} TrainWatch;
+
+/* As train, on fresh prompts; goes on from a state that watch->keep was given (NULL: from the beginning), in this
+ * process or another of equal numerics, with the bits of a training that never stopped. from's n_parameters must be
+ * those of spec. */
+Status train_resumable(const TrainingSpec *spec, const Kernels *kernels, const TrainState *from, float *parameters,
+                       const TrainWatch *watch, TrainResult *result, Error *err);
+
 void train_result_free(TrainResult *result);
 
 /* The learning rate of a step (1-based): linear warm-up over warmup_steps, then constant, or a half cosine from the
