@@ -6,8 +6,8 @@
  * 0 alone, and what the ranks need of it comes to them. */
 #include "cli/commands.h"
 #include "cli/json_output.h"
-#include "cli/options.h"
 #include "cli/run_folder.h"
+#include "cli/run_options.h"
 #include "cli/terminal.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
@@ -19,30 +19,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-/* --- options ---------------------------------------------------------------------------------------------------- */
-
-typedef struct RunOptions {
-    const char *dir, *kernels, *models, *rerun;
-    TextList overrides;
-    int64_t workers, retries, max_failures, limit;
-    double models_limit_gib;
-    bool quiet, json;
-} RunOptions;
-
-static const char details[] =
-    "Without mpirun the program is one rank with as many workers as the affinity mask has cores.\n"
-    "Under mpirun the ranks of a node share its cores. Running the same job on the same folder again\n"
-    "does only what is missing. Options from --workers-per-rank to --kernels are also read from the\n"
-    "environment, as PALINODE_WORKERS_PER_RANK=2.\n\n"
-    "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or\n"
-    "data, 74 a file or MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
 
 /* --- one run ---------------------------------------------------------------------------------------------------- */
 
@@ -67,6 +50,7 @@ typedef struct Run {
     Job *job;
     Roster roster;
     Journal *journal;
+    Unfinished *unfinished;
     Schedule *schedule;
     Dispatch *dispatch;
     char dir[PATH_MAX - 64]; /* room for names of files in it */
@@ -95,26 +79,46 @@ static Status block_signals(Run *run, Error *err) {
     return STATUS_OK;
 }
 
-/* Rank 0 decides for all what a signal means; other ranks tell it. A second ^C, not one signal delivered twice, ends
- * this rank at once. */
+/* How long children may take to save. mpirun answers TERM, INT and HUP by a SIGTERM to its ranks and, odls's timeout
+ * later (1 s unless set), by SIGKILL; elsewhere a batch system or a user waits longer. */
+static double grace_s(int signal_number) {
+    static const double USUAL_S = 20, MPIRUN_S = 1, LAST_WORDS_S = 0.4; /* for end record and status file */
+    if (getenv("OMPI_COMM_WORLD_SIZE") == NULL || signal_number == SIGUSR1) return USUAL_S;
+    const char *set = getenv("OMPI_MCA_odls_base_sigkill_timeout");
+    double limit_s = set != NULL ? strtod(set, NULL) : MPIRUN_S;
+    return limit_s > LAST_WORDS_S ? fmin(limit_s - LAST_WORDS_S, USUAL_S) : 0;
+}
+
+/* Rank 0 decides for all what a signal means; other ranks tell it. The first has all trainings saved; a second ^C, not
+ * one signal delivered twice, ends what runs at once, and one that comes even later ends this rank. */
+static Status take_signal(Run *run, int number, double now_s, Error *err) {
+    bool first = run->told_to_end_s == 0, again = !first && number == SIGINT && now_s - run->told_to_end_s > 0.3;
+    if (first || again) run->told_to_end_s = now_s;
+    if (run->dispatch == NULL) {
+        if (again) return error_set(err, STATUS_INCOMPLETE, "interrupted twice: ended at once");
+        Message stop = {.kind = MESSAGE_STOP};
+        return first ? channel_send_message(run->channel, 0, INBOX_COORDINATOR, &stop, err) : STATUS_OK;
+    }
+    if (again && dispatch_stopping(run->dispatch))
+        return error_set(err, STATUS_INCOMPLETE, "interrupted again: ended at once");
+    if (again) {
+        terminal_say(&run->terminal, "interrupted twice: stopping at once");
+        return dispatch_stop(run->dispatch, "interrupted", err);
+    }
+    if (!dispatch_ending(run->dispatch)) {
+        char text[160];
+        snprintf(text, sizeof text, "%s: saving what runs and stopping; the same command goes on from here",
+                 strsignal(number));
+        terminal_say(&run->terminal, text);
+    }
+    return dispatch_drain(run->dispatch, "interrupted", now_s + grace_s(number), err);
+}
+
 static Status take_signals(Run *run, double now_s, bool *moved, Error *err) {
     struct signalfd_siginfo info;
     while (read(run->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         *moved = true;
-        bool first = run->told_to_end_s == 0;
-        if (!first && info.ssi_signo == SIGINT && now_s - run->told_to_end_s > 0.3)
-            return error_set(err, STATUS_INCOMPLETE, "interrupted twice: ended at once");
-        if (first) run->told_to_end_s = now_s;
-        if (first && run->dispatch == NULL) {
-            Message stop = {.kind = MESSAGE_STOP};
-            Status status = channel_send_message(run->channel, 0, INBOX_COORDINATOR, &stop, err);
-            if (status != STATUS_OK) return status;
-        }
-        if (run->dispatch == NULL || dispatch_stopping(run->dispatch)) continue;
-        char text[128];
-        snprintf(text, sizeof text, "%s: stopping; the same command goes on from here", strsignal((int)info.ssi_signo));
-        terminal_say(&run->terminal, text);
-        Status status = dispatch_stop(run->dispatch, "interrupted", err);
+        Status status = take_signal(run, (int)info.ssi_signo, now_s, err);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
@@ -146,6 +150,14 @@ static void announce(Run *run) {
     terminal_say(&run->terminal, text);
 }
 
+/* Children of any rank get the folder's full path. */
+static Status open_unfinished(Run *run, Error *err) {
+    char path[PATH_MAX];
+    if (realpath(run->dir, path) == NULL)
+        return error_set(err, STATUS_IO, "%s: cannot resolve the path: %s", run->dir, strerror(errno));
+    return unfinished_open(path, true, &run->unfinished, err);
+}
+
 static Status start_coordinator(Run *run, Error *err) {
     const RunOptions *options = &run->options;
     ScheduleOptions plan = {.retries = (int)options->retries,
@@ -155,7 +167,8 @@ static Status start_coordinator(Run *run, Error *err) {
                             .limit = (uint64_t)options->limit,
                             .keep_models = strcmp(options->models, "keep") == 0,
                             .kernels = options->kernels};
-    DispatchOptions dispatching = {.max_failures = options->max_failures};
+    DispatchOptions dispatching = {.max_failures = options->max_failures,
+                                   .checkpoint_every_s = options->checkpoint_every_s};
     Status status = roster_collect(run->channel, &run->roster, err);
     RunOrigin origin = {.argc = run->argc,
                         .argv = run->argv,
@@ -166,10 +179,11 @@ static Status start_coordinator(Run *run, Error *err) {
     uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
     if (status == STATUS_OK) status = run_folder_open(run->dir, &origin, models_limit_bytes, &run->journal, err);
     if (run->journal != NULL) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
+    if (status == STATUS_OK) status = open_unfinished(run, err);
     if (status == STATUS_OK) status = schedule_create(run->job, run->journal, &plan, &run->schedule, err);
     if (status == STATUS_OK)
-        status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, &dispatching, notice, run,
-                                 &run->dispatch, err);
+        status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->unfinished, &dispatching,
+                                 notice, run, &run->dispatch, err);
     if (status == STATUS_OK) announce(run);
     return status;
 }
@@ -342,118 +356,19 @@ static _Noreturn void fail(Run *run, Status status, const Error *err) {
 }
 
 int command_run(int argc, char **argv) {
-    Run run = {.options = {.kernels = "",
-                           .models = "keep",
-                           .rerun = "missing",
-                           .retries = 1,
-                           .max_failures = -1,
-                           .models_limit_gib = 16},
-               .argc = argc,
-               .argv = argv,
-               .signals = -1};
+    Run run = {.argc = argc, .argv = argv, .signals = -1};
     RunOptions *options = &run.options;
-    const Option table[] = {
-        {.name = "output",
-         .letter = 'o',
-         .type = OPTION_TEXT,
-         .value = &options->dir,
-         .argument = "DIR",
-         .summary = "folder of the results (default results/<job name>); an earlier run's is gone on with"},
-        {.name = "set",
-         .type = OPTION_LIST,
-         .value = &options->overrides,
-         .argument = "KEY=VALUES",
-         .summary = "override a setting of the job file, e.g. --set model.n_layer=2,4 (repeatable)"},
-        {.name = "workers-per-rank",
-         .type = OPTION_INTEGER,
-         .value = &options->workers,
-         .argument = "K",
-         .minimum = 1,
-         .maximum = 1024,
-         .environment = "PALINODE_WORKERS_PER_RANK",
-         .summary = "trainings at a time on each rank (default: this rank's share of the cores it may use)"},
-        {.name = "rerun",
-         .type = OPTION_TEXT,
-         .value = &options->rerun,
-         .argument = "WHAT",
-         .choices = "missing|failed|all",
-         .environment = "PALINODE_RERUN",
-         .summary = "besides what is missing, do again what failed, or all (default missing)"},
-        {.name = "retries",
-         .type = OPTION_INTEGER,
-         .value = &options->retries,
-         .argument = "N",
-         .minimum = 0,
-         .maximum = 100,
-         .environment = "PALINODE_RETRIES",
-         .summary = "further attempts for work whose process died (default 1)"},
-        {.name = "max-failures",
-         .type = OPTION_INTEGER,
-         .value = &options->max_failures,
-         .argument = "N",
-         .minimum = 0,
-         .maximum = 1e9,
-         .environment = "PALINODE_MAX_FAILURES",
-         .summary = "stop with exit code 76 when more than N pieces of work have failed for good (default: never)"},
-        {.name = "limit",
-         .type = OPTION_INTEGER,
-         .value = &options->limit,
-         .argument = "N",
-         .minimum = 1,
-         .maximum = 1e15,
-         .environment = "PALINODE_LIMIT",
-         .summary = "train at most N models in this run"},
-        {.name = "models",
-         .type = OPTION_TEXT,
-         .value = &options->models,
-         .argument = "WHAT",
-         .choices = "keep|discard",
-         .environment = "PALINODE_MODELS",
-         .summary = "keep trained parameters, so that a job extended by critics trains nothing (default keep)"},
-        {.name = "models-limit",
-         .type = OPTION_REAL,
-         .value = &options->models_limit_gib,
-         .argument = "GIB",
-         .minimum = 0,
-         .maximum = 1e6,
-         .environment = "PALINODE_MODELS_LIMIT",
-         .summary = "keep at most this many GiB of parameters in the folder (default 16)"},
-        {.name = "kernels",
-         .type = OPTION_TEXT,
-         .value = &options->kernels,
-         .argument = "PATH",
-         .environment = "PALINODE_KERNELS",
-         .summary = "pin the numeric path on all ranks: reference, portable, avx2, avx512 (default: the best)"},
-        {.name = "quiet",
-         .letter = 'q',
-         .type = OPTION_FLAG,
-         .value = &options->quiet,
-         .summary = "no progress; errors still appear"},
-        {.name = "json",
-         .type = OPTION_FLAG,
-         .value = &options->json,
-         .summary = "a summary of the run as one JSON value on stdout"},
-    };
-    const Command command = {.name = "run",
-                             .usage = "JOB.yaml [-o DIR] [options]",
-                             .summary = "train and evaluate the grid of a job file",
-                             .details = details,
-                             .options = table,
-                             .n_options = sizeof table / sizeof table[0],
-                             .min_operands = 1,
-                             .max_operands = 1};
-    const char **operands;
-    int n_operands, exit_code;
-    if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
-
+    int exit_code;
+    if (!run_options_read(options, argc, argv, &exit_code)) return exit_code;
     run.started_unix_ms = clock_unix_ms();
     run.terminal = terminal_open(options->quiet);
     Error err = {{0}};
     Status result = STATUS_OK;
-    Status status = run_all(&run, operands[0], &result, &err);
+    Status status = run_all(&run, options->job, &result, &err);
     if (status != STATUS_OK) fail(&run, status, &err);
     dispatch_free(run.dispatch);
     schedule_free(run.schedule);
+    unfinished_close(run.unfinished);
     agent_free(run.agent);
     nursery_stop(run.nursery);
     roster_free(&run.roster);
@@ -462,7 +377,6 @@ int command_run(int argc, char **argv) {
     status = channel_close(run.channel, &err);
     if (status != STATUS_OK) report_error(status, &err);
     if (result == STATUS_OK) result = status;
-    free((void *)options->overrides.items);
-    free((void *)operands);
+    run_options_free(options);
     return (int)result;
 }

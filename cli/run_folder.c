@@ -105,7 +105,8 @@ static Status open_journal(const char *dir, const RunOrigin *origin, uint64_t mo
                                    .job_text = (char *)job_text(origin->job),
                                    .n_ranks = roster->n_ranks,
                                    .n_workers = roster->n_workers,
-                                   .started_unix_ms = origin->started_unix_ms}};
+                                   .started_unix_ms = origin->started_unix_ms,
+                                   .fingerprint = here->fingerprint}};
     Status status = command != NULL && ranks != NULL
                         ? journal_open(dir, &header, models_limit_bytes, out, warning, sizeof warning, err)
                         : error_set(err, STATUS_NO_MEMORY, "out of memory");

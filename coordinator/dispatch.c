@@ -12,6 +12,8 @@
 
 /* Results are made durable together: at most this long after they came. */
 static const double SYNC_PERIOD_S = 0.2;
+/* How long children get to save when another rank says that it was told to end. */
+static const double DRAIN_S = 20;
 
 /* A piece of work under way. */
 typedef struct Running {
@@ -21,6 +23,7 @@ typedef struct Running {
     Id training_id;
     TrainingSpec spec;
     int attempt;
+    int64_t first_step, saved_step; /* where this attempt began; what its checkpoint holds, 0: nothing */
     double flops, flops_done;
     double loss;
 } Running;
@@ -29,6 +32,7 @@ struct Dispatch {
     Channel *channel;
     Schedule *schedule;
     Journal *journal;
+    Unfinished *unfinished; /* or NULL */
     DispatchOptions options;
     Notice notice;
     void *notice_context;
@@ -36,8 +40,8 @@ struct Dispatch {
     int *free_places; /* per rank */
     Running *running;
     int n_running, capacity;
-    bool dirty, stopping, dropped_model_said;
-    double now_s, started_s, last_sync_s;
+    bool dirty, draining, stopping, dropped_model_said;
+    double now_s, started_s, last_sync_s, drain_until_s;
     uint64_t work_done, work_failed; /* pieces; failed for good */
     uint64_t in_state[4];            /* trainings of the grid by TrainingState, as the journal has them */
     EndRecord ended;                 /* what this run has appended, counted */
@@ -56,18 +60,21 @@ static void say(Dispatch *dispatch, const char *format, ...) {
 }
 
 Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedule, Journal *journal,
-                       const DispatchOptions *options, Notice notice, void *context, Dispatch **out, Error *err) {
+                       Unfinished *unfinished, const DispatchOptions *options, Notice notice, void *context,
+                       Dispatch **out, Error *err) {
     Dispatch *dispatch = calloc(1, sizeof *dispatch);
     if (dispatch == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
     *dispatch = (Dispatch){.channel = channel,
                            .roster = roster,
                            .schedule = schedule,
                            .journal = journal,
+                           .unfinished = unfinished,
                            .options = *options,
                            .notice = notice,
                            .notice_context = context,
                            .started_s = NAN,
-                           .last_sync_s = -INFINITY};
+                           .last_sync_s = -INFINITY,
+                           .drain_until_s = INFINITY};
     const ScheduleTotals *totals = schedule_totals(schedule);
     dispatch->in_state[TRAINING_DONE] = totals->trainings_done;
     dispatch->in_state[TRAINING_DIVERGED] = totals->trainings_diverged;
@@ -98,6 +105,18 @@ static Running *find_running(Dispatch *dispatch, uint64_t work) {
     return NULL;
 }
 
+/* Notes that the checkpoint of a training under way holds a step. */
+static Status note_saved(Dispatch *dispatch, Running *running, int64_t step, Error *err) {
+    if (step <= running->saved_step || dispatch->unfinished == NULL) return STATUS_OK;
+    running->saved_step = step;
+    return unfinished_saved(dispatch->unfinished, running->training_id, step, err);
+}
+
+/* The steps of an attempt that are not lost: it began at first_step and came to last_step. */
+static int64_t own_steps(const Running *running, int64_t last_step) {
+    return last_step > running->first_step ? last_step - running->first_step : 0;
+}
+
 /* Forgets a piece of work and frees its place. */
 static Running end_running(Dispatch *dispatch, Running *running) {
     Running ended = *running;
@@ -106,12 +125,24 @@ static Running end_running(Dispatch *dispatch, Running *running) {
     return ended;
 }
 
-static void take_progress(Dispatch *dispatch, const Progress *progress) {
+static Status take_progress(Dispatch *dispatch, const Progress *progress, Error *err) {
     Running *running = find_running(dispatch, progress->work);
-    if (running == NULL) return;
+    if (running == NULL) return STATUS_OK;
     running->flops_done = fmin(progress->flops_done, running->flops);
+    running->first_step = progress->first_step;
     if (!isnan(progress->loss)) running->loss = progress->loss;
     if (progress->notice[0] != '\0') say(dispatch, "%s", progress->notice);
+    return note_saved(dispatch, running, progress->saved_step, err);
+}
+
+static Status take_paused(Dispatch *dispatch, const WorkPaused *paused, Error *err) {
+    Running *running = find_running(dispatch, paused->work);
+    if (running == NULL) return STATUS_OK;
+    Status status = note_saved(dispatch, running, paused->step, err);
+    Running ended = end_running(dispatch, running);
+    dispatch->ended.steps_done += own_steps(&ended, ended.saved_step);
+    schedule_paused(dispatch->schedule, paused->work);
+    return status;
 }
 
 /* Counts a record. A training may leave one state for another (failed before, done now); it is still one training. */
@@ -134,8 +165,11 @@ static Status append(Dispatch *dispatch, const Record *records, int n_records, E
     bool dropped = false;
     Status status = journal_append(dispatch->journal, records, n_records, &dropped, err);
     if (status != STATUS_OK) return status;
-    for (int i = 0; i < n_records; i++)
+    for (int i = 0; i < n_records; i++) {
         count_record(dispatch, &records[i]);
+        if (records[i].kind == RECORD_TRAINING && dispatch->unfinished != NULL)
+            unfinished_ended(dispatch->unfinished, records[i].of.training.training_id);
+    }
     if (dropped && !dispatch->dropped_model_said) {
         dispatch->dropped_model_said = true;
         say(dispatch, "the limit for kept models is reached (--models-limit): further models are not kept, and a job "
@@ -156,6 +190,7 @@ static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err
         if (done->records[i].kind == RECORD_TRAINING) {
             TrainingRecord *training = &done->records[i].of.training;
             training->rank = from;
+            dispatch->ended.steps_done += own_steps(&ended, training->steps_done);
             if (training->outcome == OUTCOME_DIVERGED)
                 say(dispatch, "training %.8s (seed %u) diverged: %s",
                     id_text(training->training_id, (char[ID_TEXT_BYTES]){0}), training->spec.seed, training->reason);
@@ -193,7 +228,10 @@ static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {
     snprintf(text, sizeof text, "%s %.8s (seed %u) on rank %d (%s): %s", kinds[ended.kind],
              id_text(ended.training_id, id), ended.spec.seed, failed->rank, failed->host, failed->reason);
     say(dispatch, "%s; %s", text, again ? "trying it again" : "giving it up");
-    if (again) return STATUS_OK;
+    if (again) {
+        dispatch->ended.steps_done += own_steps(&ended, ended.saved_step);
+        return STATUS_OK;
+    }
     if (dispatch->first_error[0] == '\0') memcpy(dispatch->first_error, text, sizeof text);
     Status status = record_failure(dispatch, &ended, failed, err);
     if (status == STATUS_OK && dispatch->options.max_failures >= 0 &&
@@ -208,7 +246,10 @@ static Status take_message(Dispatch *dispatch, int from, const Bytes *bytes, Err
     if (status != STATUS_OK) return error_prefix(err, status, "a message from rank %d", from);
     switch (message.kind) {
     case MESSAGE_PROGRESS:
-        take_progress(dispatch, &message.of.progress);
+        status = take_progress(dispatch, &message.of.progress, err);
+        break;
+    case MESSAGE_PAUSED:
+        status = take_paused(dispatch, &message.of.paused, err);
         break;
     case MESSAGE_DONE:
         status = take_done(dispatch, from, &message.of.done, err);
@@ -217,9 +258,9 @@ static Status take_message(Dispatch *dispatch, int from, const Bytes *bytes, Err
         status = take_failed(dispatch, &message.of.failed, err);
         break;
     case MESSAGE_STOP:
-        if (!dispatch->stopping)
-            say(dispatch, "rank %d was told to end: stopping; the same command goes on from here", from);
-        status = dispatch_stop(dispatch, "interrupted", err);
+        if (!dispatch_ending(dispatch))
+            say(dispatch, "rank %d was told to end: saving and stopping; the same command goes on from here", from);
+        status = dispatch_drain(dispatch, "interrupted", dispatch->now_s + DRAIN_S, err);
         break;
     default:
         break; /* hellos came before; orders are not for a coordinator */
@@ -288,6 +329,10 @@ static Status give_one(Dispatch *dispatch, int rank, bool *given, Error *err) {
     if (status != STATUS_OK || !*given) return status;
     if (isnan(dispatch->started_s)) dispatch->started_s = dispatch->now_s;
     if (item.kind == WORK_EVALUATION) status = add_parameters(dispatch, &item, err);
+    if (item.kind == WORK_TRAINING && dispatch->unfinished != NULL && status == STATUS_OK) {
+        item.checkpoint_every_s = dispatch->options.checkpoint_every_s;
+        status = unfinished_path(dispatch->unfinished, item.training_id, &item.checkpoint, err);
+    }
     if (status == STATUS_OK) status = note_running(dispatch, rank, &item, err);
     if (status == STATUS_OK) {
         Message message = {.kind = MESSAGE_WORK, .of.work = item};
@@ -313,33 +358,72 @@ static Status give_out(Dispatch *dispatch, bool *moved, Error *err) {
     return STATUS_OK;
 }
 
+/* Only when the records are durable do the checkpoints go that they make superfluous. */
 static Status sync_if_due(Dispatch *dispatch, bool now, Error *err) {
     if (!dispatch->dirty || (!now && dispatch->now_s - dispatch->last_sync_s < SYNC_PERIOD_S)) return STATUS_OK;
     dispatch->dirty = false;
     dispatch->last_sync_s = dispatch->now_s;
-    return journal_sync(dispatch->journal, err);
+    Status status = journal_sync(dispatch->journal, err);
+    if (status == STATUS_OK && dispatch->unfinished != NULL) unfinished_sweep(dispatch->unfinished);
+    return status;
+}
+
+/* Stops when nothing is left to do, or nothing is left to wait for. */
+static Status stop_if_over(Dispatch *dispatch, Error *err) {
+    if (dispatch->stopping) return STATUS_OK;
+    if (schedule_finished(dispatch->schedule)) {
+        bool limited = schedule_limited(dispatch->schedule);
+        return dispatch_stop(dispatch, limited ? "limit" : "done", err);
+    }
+    if (!dispatch->draining || (dispatch->n_running > 0 && dispatch->now_s < dispatch->drain_until_s)) return STATUS_OK;
+    if (dispatch->n_running > 0)
+        say(dispatch, "%d piece%s of work did not save and end in time: stopping without", dispatch->n_running,
+            dispatch->n_running == 1 ? "" : "s");
+    return dispatch_stop(dispatch, dispatch->stop_reason, err);
 }
 
 Status dispatch_step(Dispatch *dispatch, double now_s, bool *moved, Error *err) {
     dispatch->now_s = now_s;
     Status status = receive_all(dispatch, moved, err);
-    if (status == STATUS_OK && !dispatch->stopping) status = give_out(dispatch, moved, err);
-    if (status == STATUS_OK && !dispatch->stopping && schedule_finished(dispatch->schedule))
-        status = dispatch_stop(dispatch, schedule_limited(dispatch->schedule) ? "limit" : "done", err);
+    if (status == STATUS_OK && !dispatch_ending(dispatch)) status = give_out(dispatch, moved, err);
+    if (status == STATUS_OK) status = stop_if_over(dispatch, err);
     if (status == STATUS_OK) status = sync_if_due(dispatch, dispatch->stopping, err);
     return status;
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------- */
+
+static Status tell_all(Dispatch *dispatch, MessageKind kind, Error *err) {
+    Message message = {.kind = kind};
+    Status status = STATUS_OK;
+    for (int rank = 0; rank < channel_size(dispatch->channel) && status == STATUS_OK; rank++)
+        status = channel_send_message(dispatch->channel, rank, INBOX_AGENT, &message, err);
+    return status;
+}
+
+static void note_reason(Dispatch *dispatch, const char *reason) {
+    if (reason != dispatch->stop_reason) snprintf(dispatch->stop_reason, sizeof dispatch->stop_reason, "%s", reason);
+}
+
+Status dispatch_drain(Dispatch *dispatch, const char *reason, double until_s, Error *err) {
+    if (dispatch->stopping) return STATUS_OK;
+    dispatch->drain_until_s = fmin(dispatch->drain_until_s, until_s);
+    if (dispatch->draining) return STATUS_OK;
+    dispatch->draining = true;
+    note_reason(dispatch, reason);
+    return tell_all(dispatch, MESSAGE_DRAIN, err);
 }
 
 Status dispatch_stop(Dispatch *dispatch, const char *reason, Error *err) {
     if (dispatch->stopping) return STATUS_OK;
     dispatch->stopping = true;
-    snprintf(dispatch->stop_reason, sizeof dispatch->stop_reason, "%s", reason);
-    Status status = STATUS_OK;
-    for (int rank = 0; rank < channel_size(dispatch->channel) && status == STATUS_OK; rank++) {
-        Message stop = {.kind = MESSAGE_STOP};
-        status = channel_send_message(dispatch->channel, rank, INBOX_AGENT, &stop, err);
-    }
-    return status;
+    dispatch->draining = false;
+    note_reason(dispatch, reason);
+    return tell_all(dispatch, MESSAGE_STOP, err);
+}
+
+bool dispatch_ending(const Dispatch *dispatch) {
+    return dispatch->draining || dispatch->stopping;
 }
 
 bool dispatch_stopping(const Dispatch *dispatch) {
@@ -347,6 +431,14 @@ bool dispatch_stopping(const Dispatch *dispatch) {
 }
 
 /* --- how far it is ---------------------------------------------------------------------------------------------- */
+
+/* Steps of ended attempts, and those that the trainings under way have saved. */
+static int64_t steps_done(const Dispatch *dispatch) {
+    int64_t steps = dispatch->ended.steps_done;
+    for (int i = 0; i < dispatch->n_running; i++)
+        steps += own_steps(&dispatch->running[i], dispatch->running[i].saved_step);
+    return steps;
+}
 
 void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
     const ScheduleTotals *totals = schedule_totals(dispatch->schedule);
@@ -360,12 +452,14 @@ void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
                       .work_total = totals->to_train + totals->to_evaluate + totals->baseline_sets,
                       .work_done = dispatch->work_done,
                       .work_failed = dispatch->work_failed,
+                      .steps_done = steps_done(dispatch),
                       .flops_total = totals->flops,
                       .flops_done = dispatch->flops_done,
                       .eta_s = NAN,
                       .ranks = channel_size(dispatch->channel),
                       .workers = dispatch->roster->n_workers,
                       .running = dispatch->n_running,
+                      .draining = dispatch->draining,
                       .first_error = dispatch->first_error,
                       .stop_reason = dispatch->stop_reason};
     for (int i = 0; i < dispatch->n_running; i++) {
@@ -388,6 +482,7 @@ Status dispatch_result(const Dispatch *dispatch) {
 
 void dispatch_end_record(const Dispatch *dispatch, EndRecord *end) {
     *end = dispatch->ended;
+    end->steps_done = steps_done(dispatch);
     end->ended_unix_ms = clock_unix_ms();
     end->reason = (char *)dispatch->stop_reason;
 }

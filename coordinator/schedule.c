@@ -42,6 +42,7 @@ void work_item_free(WorkItem *item) {
     free(item->orders);
     free(item->parameters);
     free(item->kernels);
+    free(item->checkpoint);
     *item = (WorkItem){0};
 }
 
@@ -332,6 +333,11 @@ static Piece take_out(Schedule *schedule, uint64_t work) {
 
 void schedule_completed(Schedule *schedule, uint64_t work) {
     take_out(schedule, work);
+}
+
+void schedule_paused(Schedule *schedule, uint64_t work) {
+    Piece piece = take_out(schedule, work);
+    if (piece.work != 0) schedule->again[schedule->n_again++] = piece;
 }
 
 bool schedule_failed(Schedule *schedule, uint64_t work) {

@@ -41,6 +41,8 @@ const ScheduleTotals *schedule_totals(const Schedule *schedule);
 Status schedule_next(Schedule *schedule, bool *found, WorkItem *item, Error *err);
 /* A piece of work is done. */
 void schedule_completed(Schedule *schedule, uint64_t work);
+/* A piece of work was broken off by no fault of its own: it will be handed out again, as the same attempt. */
+void schedule_paused(Schedule *schedule, uint64_t work);
 /* A piece of work failed on its attempt: true when it will be handed out again. */
 bool schedule_failed(Schedule *schedule, uint64_t work);
 /* Nothing is left to hand out and nothing is out. */

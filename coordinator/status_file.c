@@ -40,12 +40,12 @@ Status status_file_write(const char *dir, const char *segment, const RunView *vi
                                   "failed", (json_int_t)view->trainings_failed, "running", view->running);
     json_t *work = json_pack("{s:I, s:I, s:I}", "total", (json_int_t)view->work_total, "done",
                              (json_int_t)view->work_done, "failed", (json_int_t)view->work_failed);
-    json_t *rest =
-        json_pack("{s:o, s:o, s:I, s:I, s:{s:f, s:f}, s:o, s:o, s:o, s:o}", "trainings", trainings, "work", work,
-                  "cells_done", (json_int_t)view->cells_done, "baselines_done", (json_int_t)view->baselines_done,
-                  "flops", "total", view->flops_total, "done", view->flops_done, "rate_gflops",
-                  view->flops_per_s > 0 ? json_real(view->flops_per_s / 1e9) : json_null(), "eta_s",
-                  real_or_null(view->eta_s), "losses", losses_of(view), "first_error", text_or_null(view->first_error));
+    json_t *rest = json_pack(
+        "{s:o, s:o, s:I, s:I, s:I, s:{s:f, s:f}, s:o, s:o, s:o, s:o}", "trainings", trainings, "work", work,
+        "cells_done", (json_int_t)view->cells_done, "baselines_done", (json_int_t)view->baselines_done, "steps_done",
+        (json_int_t)view->steps_done, "flops", "total", view->flops_total, "done", view->flops_done, "rate_gflops",
+        view->flops_per_s > 0 ? json_real(view->flops_per_s / 1e9) : json_null(), "eta_s", real_or_null(view->eta_s),
+        "losses", losses_of(view), "first_error", text_or_null(view->first_error));
     char *text = NULL;
     if (root != NULL && rest != NULL && json_object_update(root, rest) == 0)
         text = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(6));

@@ -100,7 +100,7 @@ static void coordinate(Channel *channel, const char *trainings) {
     double start_s = seconds();
     check(schedule_create(job, journal, &(ScheduleOptions){.retries = 1, .kernels = ""}, &schedule, &err), &err);
     double counted_s = seconds() - start_s;
-    check(dispatch_create(channel, &roster, schedule, journal, &(DispatchOptions){.max_failures = -1}, silent, NULL,
+    check(dispatch_create(channel, &roster, schedule, journal, NULL, &(DispatchOptions){.max_failures = -1}, silent, NULL,
                           &dispatch, &err),
           &err);
     double total = (double)job_trainings(job), early_mb = 0;

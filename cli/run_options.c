@@ -1,0 +1,127 @@
+/* See run_options.h. */
+#include "cli/run_options.h"
+
+#include <stdlib.h>
+
+static const char details[] =
+    "Without mpirun the program is one rank with as many workers as the affinity mask has cores.\n"
+    "Under mpirun the ranks of a node share its cores. Running the same job on the same folder again\n"
+    "does only what is missing. Options from --workers-per-rank to --kernels are also read from the\n"
+    "environment, as PALINODE_WORKERS_PER_RANK=2.\n\n"
+    "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or\n"
+    "data, 74 a file or MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
+
+bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code) {
+    *options = (RunOptions){.kernels = "",
+                            .models = "keep",
+                            .rerun = "missing",
+                            .retries = 1,
+                            .max_failures = -1,
+                            .models_limit_gib = 16,
+                            .checkpoint_every_s = 300};
+    const Option table[] = {
+        {.name = "output",
+         .letter = 'o',
+         .type = OPTION_TEXT,
+         .value = &options->dir,
+         .argument = "DIR",
+         .summary = "folder of the results (default results/<job name>); an earlier run's is gone on with"},
+        {.name = "set",
+         .type = OPTION_LIST,
+         .value = &options->overrides,
+         .argument = "KEY=VALUES",
+         .summary = "override a setting of the job file, e.g. --set model.n_layer=2,4 (repeatable)"},
+        {.name = "workers-per-rank",
+         .type = OPTION_INTEGER,
+         .value = &options->workers,
+         .argument = "K",
+         .minimum = 1,
+         .maximum = 1024,
+         .environment = "PALINODE_WORKERS_PER_RANK",
+         .summary = "trainings at a time on each rank (default: this rank's share of the cores it may use)"},
+        {.name = "checkpoint-every",
+         .type = OPTION_DURATION,
+         .value = &options->checkpoint_every_s,
+         .argument = "TIME",
+         .environment = "PALINODE_CHECKPOINT_EVERY",
+         .summary = "how often a training saves itself (30s, 5m), so that a crash costs no more (default 5m)"},
+        {.name = "rerun",
+         .type = OPTION_TEXT,
+         .value = &options->rerun,
+         .argument = "WHAT",
+         .choices = "missing|failed|all",
+         .environment = "PALINODE_RERUN",
+         .summary = "besides what is missing, do again what failed, or all (default missing)"},
+        {.name = "retries",
+         .type = OPTION_INTEGER,
+         .value = &options->retries,
+         .argument = "N",
+         .minimum = 0,
+         .maximum = 100,
+         .environment = "PALINODE_RETRIES",
+         .summary = "further attempts for work whose process died (default 1)"},
+        {.name = "max-failures",
+         .type = OPTION_INTEGER,
+         .value = &options->max_failures,
+         .argument = "N",
+         .minimum = 0,
+         .maximum = 1e9,
+         .environment = "PALINODE_MAX_FAILURES",
+         .summary = "stop with exit code 76 when more than N pieces of work have failed for good (default: never)"},
+        {.name = "limit",
+         .type = OPTION_INTEGER,
+         .value = &options->limit,
+         .argument = "N",
+         .minimum = 1,
+         .maximum = 1e15,
+         .environment = "PALINODE_LIMIT",
+         .summary = "train at most N models in this run"},
+        {.name = "models",
+         .type = OPTION_TEXT,
+         .value = &options->models,
+         .argument = "WHAT",
+         .choices = "keep|discard",
+         .environment = "PALINODE_MODELS",
+         .summary = "keep trained parameters, so that a job extended by critics trains nothing (default keep)"},
+        {.name = "models-limit",
+         .type = OPTION_REAL,
+         .value = &options->models_limit_gib,
+         .argument = "GIB",
+         .minimum = 0,
+         .maximum = 1e6,
+         .environment = "PALINODE_MODELS_LIMIT",
+         .summary = "keep at most this many GiB of parameters in the folder (default 16)"},
+        {.name = "kernels",
+         .type = OPTION_TEXT,
+         .value = &options->kernels,
+         .argument = "PATH",
+         .environment = "PALINODE_KERNELS",
+         .summary = "pin the numeric path on all ranks: reference, portable, avx2, avx512 (default: the best)"},
+        {.name = "quiet",
+         .letter = 'q',
+         .type = OPTION_FLAG,
+         .value = &options->quiet,
+         .summary = "no progress; errors still appear"},
+        {.name = "json",
+         .type = OPTION_FLAG,
+         .value = &options->json,
+         .summary = "a summary of the run as one JSON value on stdout"},
+    };
+    const Command command = {.name = "run",
+                             .usage = "JOB.yaml [-o DIR] [options]",
+                             .summary = "train and evaluate the grid of a job file",
+                             .details = details,
+                             .options = table,
+                             .n_options = sizeof table / sizeof table[0],
+                             .min_operands = 1,
+                             .max_operands = 1};
+    int n_operands;
+    if (!command_line(&command, argc, argv, &options->operands, &n_operands, exit_code)) return false;
+    options->job = options->operands[0];
+    return true;
+}
+
+void run_options_free(RunOptions *options) {
+    free((void *)options->overrides.items);
+    free((void *)options->operands);
+}

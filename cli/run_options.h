@@ -1,0 +1,22 @@
+/* The command line of palinode run: its options, their defaults and its --help. */
+#ifndef CLI_RUN_OPTIONS_H
+#define CLI_RUN_OPTIONS_H
+
+#include "cli/options.h"
+
+typedef struct RunOptions {
+    const char *job; /* path of the job file */
+    const char *dir, *kernels, *models, *rerun;
+    TextList overrides;
+    int64_t workers, retries, max_failures, limit;
+    double models_limit_gib, checkpoint_every_s;
+    bool quiet, json;
+    const char **operands; /* as given */
+} RunOptions;
+
+/* Reads argv[1..] and the environment over the defaults; false: help or an error was printed, and *exit_code is what
+ * to return. */
+bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code);
+void run_options_free(RunOptions *options);
+
+#endif
