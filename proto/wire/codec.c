@@ -385,8 +385,19 @@ Status message_decode(const uint8_t *data, size_t size, Message *out, Error *err
     return binding_decode(&message_binding, data, size, out, err);
 }
 
+/* Files of before there were rollouts lack both settings of them; a share is never 0 else. What a training without
+ * rollouts has there is the default in jobs/settings.c: old and new ones are then of one configuration. */
+static void complete_settings(TrainSettings *train) {
+    if (train->on_policy_share != 0) return;
+    train->on_policy_share = 0.5;
+    train->exploration = 1;
+}
+
 Status record_decode(const uint8_t *data, size_t size, Record *out, Error *err) {
-    return binding_decode(&record_binding, data, size, out, err);
+    Status status = binding_decode(&record_binding, data, size, out, err);
+    if (status == STATUS_OK && out->kind == RECORD_TRAINING) complete_settings(&out->of.training.spec.train);
+    if (status == STATUS_OK && out->kind == RECORD_MODEL) complete_settings(&out->of.model.spec.train);
+    return status;
 }
 
 void message_free(Message *message) {

@@ -262,6 +262,24 @@ static void undefined_numbers_stay_undefined_and_empty_arrays_empty(void **state
     message_free(&none);
 }
 
+/* Numbers that are 0 are absent on the wire. */
+static void a_record_of_before_rollouts_has_the_defaults_of_their_settings(void **state) {
+    const RecordKind kinds[] = {RECORD_TRAINING, RECORD_MODEL};
+    for (int i = 0; i < 4; i++) {
+        Record record = {.kind = kinds[i / 2]}, back;
+        TrainingSpec *spec = i / 2 == 0 ? &record.of.training.spec : &record.of.model.spec,
+                     *decoded = i / 2 == 0 ? &back.of.training.spec : &back.of.model.spec;
+        spec->train.on_policy_share = i % 2 == 0 ? 0 : 0.25;
+        Bytes bytes;
+        assert_int_equal(record_encode(&record, &bytes, NULL), STATUS_OK);
+        assert_int_equal(record_decode(bytes.data, bytes.size, &back, NULL), STATUS_OK);
+        assert_true(decoded->train.on_policy_share == (i % 2 == 0 ? 0.5 : 0.25));
+        assert_true(decoded->train.exploration == (i % 2 == 0 ? 1 : 0));
+        bytes_free(&bytes);
+        record_free(&back);
+    }
+}
+
 static void absent_text_travels_as_empty_and_bad_utf8_as_question_marks(void **state) {
     Message message = {.kind = MESSAGE_FAILED, .of.failed.reason = "d\xc3\xa9j\xc3 \xed\xa0\x80\xf0\x9f\x8e\xb2"}, back;
     Bytes bytes;
@@ -448,6 +466,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(sample_comparison_can_fail),
         cmocka_unit_test(every_field_of_the_settings_survives_by_reflection),
         cmocka_unit_test(undefined_numbers_stay_undefined_and_empty_arrays_empty),
+        cmocka_unit_test(a_record_of_before_rollouts_has_the_defaults_of_their_settings),
         cmocka_unit_test(absent_text_travels_as_empty_and_bad_utf8_as_question_marks),
         cmocka_unit_test(ids_become_text_and_back),
         cmocka_unit_test(what_does_not_fit_is_refused_with_the_field_named),
