@@ -266,6 +266,7 @@ static Status move_value(const Member *member, const ProtobufCFieldDescriptor *f
     switch (field->type) {
     case PROTOBUF_C_TYPE_MESSAGE: {
         void *message = load_pointer(source);
+        if (message == NULL && member->may_be_absent) return STATUS_OK;
         if (message == NULL) return error_set(err, STATUS_DATA, "is missing");
         return move_message(member->of, message, target, err);
     }

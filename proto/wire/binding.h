@@ -19,6 +19,7 @@ typedef struct Member {
     ProtobufCType type;
     size_t offset, bytes; /* in the struct; of an array: of its pointer */
     const Binding *of;    /* of a sub-message */
+    bool may_be_absent;   /* a sub-message that older files lack: then the struct is all zero */
     /* of an array, which is a pointer and a count: */
     size_t count_offset, count_bytes; /* count_bytes 0: not an array */
     size_t per_count;                 /* elements = count x per_count */
@@ -52,6 +53,9 @@ struct Binding {
 /* A struct by value. */
 #define STRUCT(Type, member_, binding)                                                                                 \
     { MEMBER_PLACE(Type, member_), .type = PROTOBUF_C_TYPE_MESSAGE, .of = &(binding) }
+/* The same where older files have none: all zero then. */
+#define STRUCT_OR_NOTHING(Type, member_, binding)                                                                      \
+    { MEMBER_PLACE(Type, member_), .type = PROTOBUF_C_TYPE_MESSAGE, .of = &(binding), .may_be_absent = true }
 /* One of a union's structs; field_ is its name on the wire. */
 #define KIND(Type, field_, binding)                                                                                    \
     { .name = #field_, .offset = offsetof(Type, of), .type = PROTOBUF_C_TYPE_MESSAGE, .of = &(binding) }

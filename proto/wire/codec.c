@@ -103,6 +103,8 @@ static const Member round_curves_members[] = {
     ARRAY_AGREEING(RoundCurves, value, count, ROUND_METRIC_COUNT, MOST_POINTS),
     ARRAY_AGREEING(RoundCurves, standard_error, count, ROUND_METRIC_COUNT, MOST_POINTS),
     VALUE(RoundCurves, self_check_accuracy),
+    VALUE(RoundCurves, initial_responses),
+    VALUE(RoundCurves, right_cosine),
 };
 static const Binding round_curves_binding = {
     .proto = &palinode__round_curves__descriptor,
@@ -144,7 +146,7 @@ static const Member cell_record_members[] = {
     STRUCT(CellRecord, curves, curves_binding),
     VALUE(CellRecord, fingerprint),
     VALUE(CellRecord, wall_s),
-    STRUCT(CellRecord, rounds, round_curves_binding),
+    STRUCT_OR_NOTHING(CellRecord, rounds, round_curves_binding),
 };
 static const Binding cell_record_binding = {
     .proto = &palinode__cell_record__descriptor,

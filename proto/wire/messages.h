@@ -31,7 +31,9 @@ typedef struct Curves {
 typedef struct RoundCurves {
     int32_t count; /* R + 1; 0: not measured */
     double *value, *standard_error;
-    double self_check_accuracy; /* of the critic on the responses that the closed loop made */
+    double self_check_accuracy; /* of the critic on the responses of the closed loop */
+    int32_t initial_responses;  /* n0 that the loop began with */
+    double right_cosine;        /* above which an answer counted as right */
 } RoundCurves;
 
 typedef enum Outcome {

@@ -359,6 +359,10 @@ static void without_spec(Palinode__Record *record) {
     palinode__training_spec__free_unpacked(record->model->spec, NULL);
     record->model->spec = NULL;
 }
+static void without_curves(Palinode__Record *record) {
+    palinode__curves__free_unpacked(record->cell->curves, NULL);
+    record->cell->curves = NULL;
+}
 static void without_kind(Palinode__Record *record) {
     palinode__end_record__free_unpacked(record->end, NULL);
     record->end = NULL;
@@ -374,7 +378,28 @@ static void what_does_not_fit_is_refused_with_the_field_named(void **state) {
     check_refused(RECORD_TRAINING, unequal_loss, "training: loss: has 2 elements, expected 3");
     check_refused(RECORD_TRAINING, long_loss, "training: loss_step: has 501 elements, expected at most 500");
     check_refused(RECORD_MODEL, without_spec, "model: spec: is missing");
+    check_refused(RECORD_CELL, without_curves, "cell: curves: is missing");
     check_refused(RECORD_END, without_kind, "the kind of Record is none that this version knows");
+}
+
+static void a_cell_of_a_version_without_rounds_has_none(void **state) {
+    Record record = sample_record(RECORD_CELL, 1), back;
+    Bytes bytes;
+    Error err = {""};
+    assert_int_equal(record_encode(&record, &bytes, NULL), STATUS_OK);
+    Palinode__Record *message = palinode__record__unpack(NULL, bytes.size, bytes.data);
+    palinode__round_curves__free_unpacked(message->cell->rounds, NULL);
+    message->cell->rounds = NULL;
+    bytes.size = palinode__record__pack(message, bytes.data); /* shorter than before */
+    if (record_decode(bytes.data, bytes.size, &back, &err) != STATUS_OK) fail_msg("%s", err.text);
+    const RoundCurves none = {0};
+    assert_memory_equal(&back.of.cell.rounds, &none, sizeof none);
+    round_curves_free(&record.of.cell.rounds);
+    assert_true(sample_equal(&record_binding, &record, &back));
+    palinode__record__free_unpacked(message, NULL);
+    bytes_free(&bytes);
+    record_free(&record);
+    record_free(&back);
 }
 
 static void work_of_an_unspecified_kind_is_refused(void **state) {
@@ -470,6 +495,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(absent_text_travels_as_empty_and_bad_utf8_as_question_marks),
         cmocka_unit_test(ids_become_text_and_back),
         cmocka_unit_test(what_does_not_fit_is_refused_with_the_field_named),
+        cmocka_unit_test(a_cell_of_a_version_without_rounds_has_none),
         cmocka_unit_test(work_of_an_unspecified_kind_is_refused),
         cmocka_unit_test(fields_of_the_future_are_ignored),
         cmocka_unit_test(damaged_bytes_never_do_harm),
