@@ -109,30 +109,57 @@ void settings_columns(RowWriter *rows, const Settings *settings, Predictor predi
     const Setting *table = settings_table(&count);
     for (int i = 0; i < count; i++) {
         if (table[i].type == SETTING_SET || (!critics && table[i].role != ROLE_TRAINING)) continue;
-        row_setting(rows, &table[i], settings, setting_applies(&table[i], predictor));
+        bool active = table[i].active == NULL || table[i].active(settings);
+        row_setting(rows, &table[i], settings, active && setting_applies(&table[i], predictor));
     }
 }
 
-/* The rows of one predictor under one critic; training NULL: a baseline. */
-static void metric_rows(RowWriter *rows, const Id *training, const Id *cell, const Settings *settings,
-                        Predictor predictor, const Curves *curves, const char *fingerprint) {
-    row_id(rows, "training_id", training);
-    row_id(rows, "cell_id", cell);
-    row_integer(rows, "seed", settings->training.seed);
-    settings_columns(rows, settings, predictor, true);
-    row_text(rows, "predictor", predictor_name(predictor));
-    row_text(rows, "kind", "examples");
+/* One predictor under one critic; training NULL: a baseline. */
+typedef struct Measurement {
+    const Id *training, *cell;
+    Settings settings;
+    Predictor predictor;
+    const char *fingerprint;
+} Measurement;
+
+static void begin_measurement(RowWriter *rows, const Measurement *of, const char *kind, double self_check_accuracy) {
+    row_id(rows, "training_id", of->training);
+    row_id(rows, "cell_id", of->cell);
+    row_integer(rows, "seed", of->settings.training.seed);
+    settings_columns(rows, &of->settings, of->predictor, true);
+    row_text(rows, "predictor", predictor_name(of->predictor));
+    row_text(rows, "kind", kind);
+    row_number(rows, "self_check_accuracy", self_check_accuracy);
     row_keep(rows);
-    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
+}
+
+static void metric_row(RowWriter *rows, const Measurement *of, int index, const char *metric, double value,
+                       double standard_error) {
+    row_integer(rows, "index", index);
+    row_text(rows, "metric", metric);
+    row_number(rows, "value", value);
+    row_number(rows, "standard_error", standard_error);
+    row_text(rows, "fingerprint", of->fingerprint);
+    row_end(rows);
+}
+
+static void example_rows(RowWriter *rows, const Measurement *of, double self_check_accuracy, const Curves *curves) {
+    begin_measurement(rows, of, "examples", self_check_accuracy);
+    for (Metric metric = 0; metric < METRIC_COUNT; metric++)
         for (int examples = 0; examples < curves->n_points; examples++) {
-            row_integer(rows, "index", examples);
-            row_text(rows, "metric", metric_name(metric));
-            row_number(rows, "value", curves->value[curves_at(curves, metric, examples)]);
-            row_number(rows, "standard_error", curves->standard_error[curves_at(curves, metric, examples)]);
-            row_text(rows, "fingerprint", fingerprint);
-            row_end(rows);
+            size_t at = curves_at(curves, metric, examples);
+            metric_row(rows, of, examples, metric_name(metric), curves->value[at], curves->standard_error[at]);
         }
-    }
+    rows_restart(rows);
+}
+
+static void round_rows(RowWriter *rows, const Measurement *of, const RoundCurves *curves) {
+    begin_measurement(rows, of, "rounds", curves->self_check_accuracy);
+    for (RoundMetric metric = 0; metric < ROUND_METRIC_COUNT; metric++)
+        for (int round = 0; round < curves->count; round++) {
+            size_t at = round_curves_at(curves, metric, round);
+            metric_row(rows, of, round, round_metric_name(metric), curves->value[at], curves->standard_error[at]);
+        }
     rows_restart(rows);
 }
 
@@ -219,10 +246,11 @@ static void name_columns(Export *export) {
     double nothing = NAN;
     int64_t step = 0;
     Curves curves = {1, (double[METRIC_COUNT]){0}, (double[METRIC_COUNT]){0}};
+    const Measurement measurement = {.settings = export->defaults};
     TrainingRecord training = {.n_loss = 1, .loss_step = &step, .loss = &nothing};
     switch (export->table) {
     case EXPORT_METRICS:
-        metric_rows(export->rows, NULL, NULL, &export->defaults, PREDICTOR_MODEL, &curves, NULL);
+        example_rows(export->rows, &measurement, NAN, &curves);
         break;
     case EXPORT_TRAININGS:
         training_row(export->rows, &training, &export->defaults);
@@ -245,23 +273,24 @@ static void write_cell(Export *export, const CellRecord *cell) {
         export->orphans++;
         return;
     }
-    Settings settings = export->defaults;
-    settings.training = training->spec;
-    settings.critic = cell->critic;
-    settings.evaluation.prompts = cell->prompts;
-    metric_rows(export->rows, &cell->training_id, &cell->cell_id, &settings, PREDICTOR_MODEL, &cell->curves,
-                cell->fingerprint);
+    Measurement measurement = {&cell->training_id, &cell->cell_id, export->defaults, PREDICTOR_MODEL,
+                               cell->fingerprint};
+    measurement.settings.training = training->spec;
+    measurement.settings.critic = cell->critic;
+    cell_evaluation(cell, &measurement.settings.evaluation);
+    example_rows(export->rows, &measurement, cell->self_check_accuracy, &cell->curves);
+    round_rows(export->rows, &measurement, &cell->rounds);
 }
 
 static void write_baseline(Export *export, const BaselineRecord *baseline) {
-    Settings settings = export->defaults;
-    settings.training.task = baseline->task;
-    settings.training.seed = baseline->seed;
-    settings.critic = baseline->critic;
-    settings.evaluation.prompts = baseline->prompts;
-    settings.evaluation.gd_steps = baseline->gd_steps;
-    metric_rows(export->rows, NULL, &baseline->baseline_id, &settings, baseline->predictor, &baseline->curves,
-                baseline->fingerprint);
+    Measurement measurement = {NULL, &baseline->baseline_id, export->defaults, baseline->predictor,
+                               baseline->fingerprint};
+    measurement.settings.training.task = baseline->task;
+    measurement.settings.training.seed = baseline->seed;
+    measurement.settings.critic = baseline->critic;
+    measurement.settings.evaluation.prompts = baseline->prompts;
+    measurement.settings.evaluation.gd_steps = baseline->gd_steps;
+    example_rows(export->rows, &measurement, baseline->self_check_accuracy, &baseline->curves);
 }
 
 /* Writes the run whose header is open, with its end where that is known. */

@@ -8,12 +8,13 @@
 
 #include "analysis/rows.h"
 
-/* metrics: training_id, cell_id, seed, settings, predictor, kind ("examples"), index, metric, value, standard_error.
- *     A baseline has no training_id, its baseline_id stands in cell_id, and settings of models are undefined.
- * trainings: training_id, seed, settings, outcome, .., timing, host: one row a training.
- * loss: training_id, seed, settings, step, loss: the loss curves.
- * provenance: one row a run (segment): its header and end record.
- * Settings are the columns of jobs/settings.h's table, dots as underscores, without lists of names. */
+/* metrics: training_id, cell_id, seed, settings, predictor, kind, self_check_accuracy, index, metric, value,
+ *     standard_error, fingerprint. kind "examples": index is the number of examples; "rounds": the round of correction,
+ * and self_check_accuracy that of the critic on the responses of the rounds. A baseline has no training_id, its
+ *     baseline_id stands in cell_id, and settings of models are undefined, as are those that mean nothing beside
+ * others. trainings: training_id, seed, settings, outcome, .., timing, host: one row a training. loss: training_id,
+ * seed, settings, step, loss: the loss curves. provenance: one row a run (segment): its header and end record. Settings
+ * are the columns of jobs/settings.h's table, dots as underscores, without lists of names. */
 typedef enum ExportTable { EXPORT_METRICS, EXPORT_TRAININGS, EXPORT_LOSS, EXPORT_PROVENANCE } ExportTable;
 
 /* The table's name in commands ("metrics"); NULL past the last. */

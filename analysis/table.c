@@ -31,6 +31,7 @@ static void header_free(HeaderRecord *header) {
 
 static void series_free(Series *series) {
     curves_free(&series->curves);
+    round_curves_free(&series->rounds);
     free(series->fingerprint);
 }
 
@@ -82,6 +83,14 @@ static Status add_header(Table *table, const HeaderRecord *header, Error *err) {
     return STATUS_OK;
 }
 
+void cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation) {
+    evaluation->prompts = cell->prompts;
+    if (cell->rounds.count == 0) return;
+    evaluation->rounds = cell->rounds.count - 1;
+    evaluation->initial_responses = cell->rounds.initial_responses;
+    evaluation->right_cosine = cell->rounds.right_cosine;
+}
+
 static Series series_of_cell(const CellRecord *cell, const Settings *defaults) {
     Series series = {.training_id = cell->training_id,
                      .cell_id = cell->cell_id,
@@ -89,9 +98,10 @@ static Series series_of_cell(const CellRecord *cell, const Settings *defaults) {
                      .settings = *defaults,
                      .self_check_accuracy = cell->self_check_accuracy,
                      .curves = cell->curves,
+                     .rounds = cell->rounds,
                      .fingerprint = cell->fingerprint};
     series.settings.critic = cell->critic;
-    series.settings.evaluation.prompts = cell->prompts;
+    cell_evaluation(cell, &series.settings.evaluation);
     return series;
 }
 
@@ -164,6 +174,7 @@ static bool is_task(const Setting *setting) {
 bool setting_applies(const Setting *setting, Predictor predictor) {
     if (setting->type == SETTING_SET || is_seed(setting)) return false;
     if (setting->role == ROLE_BASELINE) return predictor == PREDICTOR_GD;
+    if (setting->role == ROLE_ROUNDS) return predictor == PREDICTOR_MODEL;
     return predictor == PREDICTOR_MODEL || setting->role != ROLE_TRAINING || is_task(setting);
 }
 

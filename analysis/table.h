@@ -19,6 +19,7 @@ typedef struct Series {
     Settings settings; /* of a baseline only those that setting_applies says; the others hold defaults */
     double self_check_accuracy;
     Curves curves;
+    RoundCurves rounds; /* count 0: the cell has none, nor has any baseline */
     char *fingerprint;
     int order; /* in which it was read */
 } Series;
@@ -64,9 +65,12 @@ Status table_finish(Table *table, Error *err);
  * then table_finish. warning: lines of journal_read. STATUS_DATA when the folders hold no record at all. */
 Status table_read(const char *const *dirs, int n_dirs, Table **out, char *warning, size_t warning_bytes, Error *err);
 
-/* Whether a setting says anything about a predictor's series: a baseline has no model and no training, and only gd has
- * steps. Never for lists of names (evaluate.baselines), which no record holds. */
+/* Whether a setting says anything about a predictor's series: a baseline has no model, no training and no rounds, and
+ * only gd has steps. Never for lists of names (evaluate.baselines), which no record holds. */
 bool setting_applies(const Setting *setting, Predictor predictor);
+
+/* The settings that a cell's record tells of how it was measured; of one without rounds, those of rounds stay. */
+void cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation);
 
 /* Orders series (and trainings) by configuration, ignoring the seed; 0: the same configuration. */
 int series_compare_configuration(const Series *a, const Series *b);

@@ -19,7 +19,7 @@
 enum {
     CLAIMS_MAX = 100,
     CLAIM_ID_BYTES = 101,
-    CLAIM_CONDITIONS_MAX = 32, /* at least the number of settings */
+    CLAIM_CONDITIONS_MAX = 48, /* at least the number of settings */
     CLAIM_LEVELS_MAX = 100,
     CLAIM_FIRST_INDEX = 2 /* the smallest number of examples at which every metric is defined */
 };

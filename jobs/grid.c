@@ -225,6 +225,8 @@ Status grid_check(const Grid *grid, const Source *source, Error *err) {
     int n_checks;
     const SettingsCheck *checks = settings_checks(&n_checks);
     Settings settings = settings_default();
+    for (int i = 1; i < grid->n_axes; i++)
+        set_value(&grid->axes[i], 0, &settings);
     for (int c = 0; c < n_checks; c++) {
         int a = grid_axis(grid, checks[c].key), b = grid_axis(grid, checks[c].other_key);
         bool together = grid->axes[a].leader == grid->axes[b].leader;

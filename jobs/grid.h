@@ -10,7 +10,7 @@
 #include "jobs/settings.h"
 
 enum {
-    AXES_MAX = 32,
+    AXES_MAX = 48,
     SEED_AXIS = 0,
     SEEDS_MAX = 1000000,         /* of a range */
     EXCLUSIONS_MAX = 1000,       /* of a job */

@@ -77,7 +77,9 @@ static Id hash(const Lines *lines) {
 
 static void training_lines(const TrainingSpec *spec, Lines *lines) {
     lines->count = 0;
-    add_settings(lines, &(Settings){.training = *spec}, ROLE_TRAINING, "");
+    Settings settings = {.training = *spec};
+    settings_drop_inactive(&settings);
+    add_settings(lines, &settings, ROLE_TRAINING, "");
     add_number(lines, "seed", spec->seed);
 }
 
@@ -98,9 +100,11 @@ Id cell_id(Id training, const CriticSettings *critic, const EvaluationSettings *
     lines.count = 0;
     char text[ID_TEXT_BYTES];
     Settings settings = {.critic = *critic, .evaluation = *evaluation};
+    settings_drop_inactive(&settings);
     add_line(&lines, "training", id_text(training, text));
     add_settings(&lines, &settings, ROLE_CRITIC, "");
     add_settings(&lines, &settings, ROLE_EVALUATION, "");
+    add_settings(&lines, &settings, ROLE_ROUNDS, "");
     return hash(&lines);
 }
 

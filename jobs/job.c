@@ -149,8 +149,9 @@ const char *job_text(const Job *job) {
 
 EvaluationSettings job_evaluation(const Job *job) {
     Settings settings = settings_default();
-    grid_settings(&job->file.grid, ROLE_EVALUATION, 0, &settings);
-    grid_settings(&job->file.grid, ROLE_BASELINE, 0, &settings);
+    for (SettingRole role = ROLE_EVALUATION; role <= ROLE_BASELINE; role++)
+        grid_settings(&job->file.grid, role, 0, &settings);
+    settings_drop_inactive(&settings);
     return settings.evaluation;
 }
 
@@ -166,8 +167,10 @@ bool job_training(const Job *job, uint64_t index, TrainingSpec *out) {
     assert(index < job->points);
     Settings settings = {0};
     grid_settings(&job->file.grid, ROLE_TRAINING, index, &settings);
+    bool included = !grid_excluded(&job->file.grid, &settings);
+    settings_drop_inactive(&settings);
     *out = settings.training;
-    return !grid_excluded(&job->file.grid, &settings);
+    return included;
 }
 
 int job_critics(const Job *job) {

@@ -32,6 +32,18 @@ CHOICE(predictor, Predictor)
 #define MEANS(words)           .summary = words
 #define MEASURED(units, words) .unit = units, .summary = words
 
+static bool is_mixed(const Settings *settings) {
+    return settings->training.train.context == CONTEXT_MIXED;
+}
+
+static bool makes_rollouts(const Settings *settings) {
+    return settings->training.train.context != CONTEXT_OFFLINE;
+}
+
+static bool makes_rounds(const Settings *settings) {
+    return settings->evaluation.rounds > 0;
+}
+
 /* clang-format off */
 static const Setting table[] = {
     {"model.n_layer", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_layer), FROM_TO(1, 200), DEFAULT(20),
@@ -69,9 +81,10 @@ static const Setting table[] = {
     {"train.context", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.context), DEFAULT(CONTEXT_OFFLINE),
      .choice_name = train_context_choice, MEANS("where the responses in training prompts come from: mixtures, the model's own rollouts, or both")},
     {"train.on_policy_share", SETTING_REAL, ROLE_TRAINING, AT(training.train.on_policy_share), FROM_TO(0, 1),
-     .minimum_excluded = true, DEFAULT(0.5),
+     .minimum_excluded = true, DEFAULT(0.5), .active = is_mixed,
      MEANS("mixed: part of a batch's prompts that are rollouts")},
     {"train.exploration", SETTING_REAL, ROLE_TRAINING, AT(training.train.exploration), FROM_TO(0, 1000), DEFAULT(1),
+     .active = makes_rollouts,
      MEANS("on_policy, mixed: longest random vector added to an answer of length 1 before it becomes a response")},
     {"train.critic_quality", SETTING_REAL, ROLE_TRAINING, AT(training.train.critic_quality), FROM_TO(0, 1),
      DEFAULT(1), MEANS("probability that a training reward is left as it is")},
@@ -95,6 +108,13 @@ static const Setting table[] = {
      MEANS("whether the model sees the reward, or only whether it is above 1/2")},
     {"evaluate.prompts", SETTING_INTEGER, ROLE_EVALUATION, AT(evaluation.prompts), FROM_TO(2, 1048576),
      DEFAULT(1024), MEASURED("prompts", "prompts on which every model and baseline is measured")},
+    {"evaluate.rounds", SETTING_INTEGER, ROLE_ROUNDS, AT(evaluation.rounds), FROM_TO(0, 254), DEFAULT(0),
+     MEASURED("rounds", "how often a model corrects its own answer, criticised each time; 0: never")},
+    {"evaluate.initial_responses", SETTING_INTEGER, ROLE_ROUNDS, AT(evaluation.initial_responses), FROM_TO(1, 255),
+     DEFAULT(2), .active = makes_rounds,
+     MEASURED("responses", "random responses to a prompt, criticised, before a model's first answer")},
+    {"evaluate.right_cosine", SETTING_REAL, ROLE_ROUNDS, AT(evaluation.right_cosine), FROM_TO(-1, 1), DEFAULT(0.9),
+     .active = makes_rounds, MEANS("an answer is right when its cosine to the aligned answer is above")},
     {"evaluate.gd_steps", SETTING_INTEGER, ROLE_BASELINE, AT(evaluation.gd_steps), FROM_TO(1, 100000), DEFAULT(50),
      .keyword = "released", .keyword_value = GD_STEPS_RELEASED,
      MEASURED("steps", "Adam steps of the gd baseline; released: int(50 - 25 (1 - q))")},
@@ -136,6 +156,12 @@ Settings settings_default(void) {
     for (int i = 0; i < COUNT(table); i++)
         setting_set(&table[i], &settings, table[i].default_value);
     return settings;
+}
+
+void settings_drop_inactive(Settings *settings) {
+    for (int i = 0; i < COUNT(table); i++)
+        if (table[i].active != NULL && !table[i].active(settings))
+            setting_set(&table[i], settings, table[i].default_value);
 }
 
 /* --- values and their text --------------------------------------------------------------------------------------- */
@@ -362,7 +388,8 @@ void setting_set(const Setting *setting, Settings *settings, SettingValue value)
     }
 }
 
-/* --- checks over two settings ------------------------------------------------------------------------------------ */
+/* --- checks over several settings ------------------------------------------------------------------------------------
+ */
 
 static bool width_divides(const Settings *settings) {
     return settings->training.model.n_embd % settings->training.model.n_head == 0;
@@ -384,12 +411,24 @@ static bool rollouts_fit(const Settings *settings) {
     return settings->training.train.context == CONTEXT_OFFLINE || settings->training.task.n_points >= 4;
 }
 
+static bool rounds_fit(const Settings *settings) {
+    const EvaluationSettings *evaluation = &settings->evaluation;
+    return evaluation->rounds == 0 ||
+           evaluation->rounds <= settings->training.task.n_points - 1 - evaluation->initial_responses;
+}
+
+static bool rounds_are_causal(const Settings *settings) {
+    return settings->evaluation.rounds == 0 || settings->training.model.causal;
+}
+
 static const SettingsCheck checks[] = {
-    {"model.n_embd", "model.n_head", "divisible by", width_divides},
-    {"train.gradient_shards", "train.batch_size", "at most", shards_fit},
-    {"train.warmup_steps", "train.steps", "at most", warmup_fits},
-    {"model.causal", "train.context", "true for the rollouts of", rollouts_possible},
-    {"task.n_points", "train.context", "at least 4 for the rollouts of", rollouts_fit},
+    {"model.n_embd", "model.n_head", "divisible by", NULL, width_divides},
+    {"train.gradient_shards", "train.batch_size", "at most", NULL, shards_fit},
+    {"train.warmup_steps", "train.steps", "at most", NULL, warmup_fits},
+    {"model.causal", "train.context", "true for the rollouts of", NULL, rollouts_possible},
+    {"task.n_points", "train.context", "at least 4 for the rollouts of", NULL, rollouts_fit},
+    {"evaluate.rounds", "task.n_points", "at most", "evaluate.initial_responses", rounds_fit},
+    {"evaluate.rounds", "model.causal", "0 without", NULL, rounds_are_causal},
 };
 
 const SettingsCheck *settings_checks(int *count) {
@@ -399,12 +438,16 @@ const SettingsCheck *settings_checks(int *count) {
 
 Status settings_check_one(const SettingsCheck *check, const Settings *settings, Error *err) {
     if (check->holds(settings)) return STATUS_OK;
-    const Setting *setting = settings_find(check->key), *other = settings_find(check->other_key);
-    char value[64], other_value[64];
-    return error_set(err, STATUS_DATA, "%s (%s) must be %s %s (%s)", check->key,
-                     setting_format(setting, setting_get(setting, settings), value, sizeof value), check->relation,
-                     check->other_key,
-                     setting_format(other, setting_get(other, settings), other_value, sizeof other_value));
+    const char *const keys[] = {check->key, check->other_key, check->less_key};
+    char values[3][64] = {"", "", ""};
+    for (int i = 0; i < COUNT(keys) && keys[i] != NULL; i++) {
+        const Setting *setting = settings_find(keys[i]);
+        setting_format(setting, setting_get(setting, settings), values[i], sizeof values[i]);
+    }
+    bool less = check->less_key != NULL;
+    return error_set(err, STATUS_DATA, "%s (%s) must be %s %s (%s)%s%s%s%s%s", check->key, values[0], check->relation,
+                     check->other_key, values[1], less ? " - 1 - " : "", less ? check->less_key : "", less ? " (" : "",
+                     values[2], less ? ")" : "");
 }
 
 Status settings_check(const Settings *settings, const char **key, Error *err) {

@@ -27,7 +27,8 @@ typedef enum SettingType {
 typedef enum SettingRole {
     ROLE_TRAINING,   /* part of training_id; a list of values is an axis that needs a training each */
     ROLE_CRITIC,     /* part of cell_id; a list is an axis that is only evaluated */
-    ROLE_EVALUATION, /* part of cell_id, one value a job */
+    ROLE_EVALUATION, /* part of cell_id and baseline_id, one value a job */
+    ROLE_ROUNDS,     /* concerns rounds, which only models make: part of cell_id, one value a job */
     ROLE_BASELINE    /* concerns baselines only: in no training_id or cell_id */
 } SettingRole;
 
@@ -45,7 +46,8 @@ typedef struct Setting {
     const char *(*choice_name)(int); /* of SETTING_CHOICE and SETTING_SET: name of value i, "?" past the last */
     const char *keyword;             /* a word allowed instead of a number ("released"), or NULL */
     double keyword_value;
-    const char *unit, *summary; /* for --help and the reference page; "" has no unit */
+    bool (*active)(const Settings *); /* whether it means anything beside the others; NULL: always */
+    const char *unit, *summary;       /* for --help and the reference page; "" has no unit */
 } Setting;
 
 /* The table and its length, in the order of the reference page. */
@@ -57,6 +59,8 @@ const Setting *settings_nearest(const char *key);
 void settings_offer(const char *key, Nearest *nearest);
 
 Settings settings_default(void);
+/* Gives settings that are not active their defaults, so that equal work has equal settings, and with that equal ids. */
+void settings_drop_inactive(Settings *settings);
 
 /* Reads text as a value of this setting: STATUS_DATA says what was expected ("expected an integer from 1 to 64"). */
 Status setting_parse(const Setting *setting, const char *text, SettingValue *value, Error *err);
@@ -73,6 +77,7 @@ const char *setting_expected(const Setting *setting, char *text, size_t text_byt
 typedef struct SettingsCheck {
     const char *key, *other_key;
     const char *relation; /* "divisible by", "at most" */
+    const char *less_key; /* of a third, which has one value a job: "at most the other - 1 - this"; or NULL */
     bool (*holds)(const Settings *settings);
 } SettingsCheck;
 

@@ -119,6 +119,7 @@ static const char *list_means(const Setting *setting) {
     case ROLE_CRITIC:
         return "axis: evaluated under each value, nothing trained";
     case ROLE_EVALUATION:
+    case ROLE_ROUNDS:
         return "one value a job";
     case ROLE_BASELINE:
         return "one value a job; concerns baselines only";
@@ -146,7 +147,9 @@ static void print_reference(FILE *out) {
     fputs("\n## Checked together\n\n", out);
     const SettingsCheck *checks = settings_checks(&count);
     for (int i = 0; i < count; i++)
-        fprintf(out, "* `%s` must be %s `%s`.\n", checks[i].key, checks[i].relation, checks[i].other_key);
+        fprintf(out, "* `%s` must be %s `%s`%s%s%s.\n", checks[i].key, checks[i].relation, checks[i].other_key,
+                checks[i].less_key == NULL ? "" : " - 1 - `", checks[i].less_key == NULL ? "" : checks[i].less_key,
+                checks[i].less_key == NULL ? "" : "`");
     fputs(claims_chapter, out);
 }
 

@@ -72,13 +72,31 @@ static void every_metric_at_every_number_of_examples_is_a_row_with_all_settings(
     char *text = exported(folder, EXPORT_METRICS, ROWS_CSV, "");
     assert_int_equal(lines_of(text), 1 + METRIC_COUNT * FAKE_POINTS);
     assert_int_equal(strncmp(text, "training_id,cell_id,seed,model_n_layer,", 39), 0);
-    assert_non_null(strstr(text, ",evaluate_critic_noise,evaluate_critic_feedback,evaluate_prompts,evaluate_gd_steps,"
-                                 "predictor,kind,index,metric,value,standard_error,fingerprint\n"));
+    assert_non_null(strstr(text, ",evaluate_critic_noise,evaluate_critic_feedback,evaluate_prompts,evaluate_rounds,"
+                                 "evaluate_initial_responses,evaluate_right_cosine,evaluate_gd_steps,"
+                                 "predictor,kind,self_check_accuracy,index,metric,value,standard_error,fingerprint\n"));
     snprintf(expected, sizeof expected, "\n%s,", id_text(training_id(&spec), id));
     assert_non_null(strstr(text, expected));
     assert_non_null(strstr(text, ",9,3,3,96,softmax,true,true,5,8,shared,3000,"));
-    assert_non_null(strstr(text, ",0.5,replace,scalar,1024,,model,examples,5,kendall_tau,0.309,0.0625,fake 1\n"));
-    assert_non_null(strstr(text, ",model,examples,1,nmse,,,fake 1\n")); /* undefined: empty */
+    assert_non_null(
+        strstr(text, ",0.5,replace,scalar,1024,0,,,,model,examples,0.75,5,kendall_tau,0.309,0.0625,fake 1\n"));
+    assert_non_null(strstr(text, ",model,examples,0.75,1,nmse,,,fake 1\n")); /* undefined: empty */
+    free(text);
+    remove_folder(folder);
+}
+
+static void every_metric_of_every_round_is_a_row_with_the_accuracy_of_its_critic(void **state) {
+    Folder *folder = make_folder();
+    TrainingSpec spec = fake_spec(3, 9);
+    append(folder, fake_training(&spec, OUTCOME_DONE));
+    append(folder, fake_cell_with_rounds(&spec, 0.5, 4));
+    char *text = exported(folder, EXPORT_METRICS, ROWS_CSV, "");
+    assert_int_equal(lines_of(text), 1 + METRIC_COUNT * FAKE_POINTS + ROUND_METRIC_COUNT * 5);
+    assert_non_null(
+        strstr(text, ",0.5,replace,scalar,1024,4,3,0.75,,model,examples,0.75,5,kendall_tau,0.309,0.0625,fake 1\n"));
+    assert_non_null(
+        strstr(text, ",0.5,replace,scalar,1024,4,3,0.75,,model,rounds,0.5,4,gain,0.6337890625,0.03125,fake 1\n"));
+    assert_non_null(strstr(text, ",model,rounds,0.5,0,improved,,,fake 1\n")); /* undefined: empty */
     free(text);
     remove_folder(folder);
 }
@@ -316,6 +334,7 @@ static void the_exit_code_is_that_of_the_records_once_the_run_has_ended(void **s
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_metric_at_every_number_of_examples_is_a_row_with_all_settings),
+        cmocka_unit_test(every_metric_of_every_round_is_a_row_with_the_accuracy_of_its_critic),
         cmocka_unit_test(a_baseline_has_no_training_and_only_gd_has_steps),
         cmocka_unit_test(both_formats_hold_the_same_numbers_exactly),
         cmocka_unit_test(numbers_are_the_shortest_text_that_reads_back_equal),

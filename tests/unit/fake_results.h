@@ -67,6 +67,25 @@ static inline Curves fake_curves(double quality, uint32_t seed) {
     return curves;
 }
 
+/* What every metric of rounds is, exact in binary: larger with the quality and the round, apart for every seed. */
+static inline double fake_round_value(double quality, uint32_t seed, int round) {
+    return quality / 4 + round / 8.0 + seed / 1024.0;
+}
+
+static inline RoundCurves fake_rounds(double quality, uint32_t seed, int rounds) {
+    RoundCurves curves;
+    assert_int_equal(round_curves_create(&curves, rounds + 1, NULL), STATUS_OK);
+    for (RoundMetric metric = 0; metric < ROUND_METRIC_COUNT; metric++)
+        for (int round = metric < ROUND_IMPROVED ? 0 : 1; round <= rounds; round++) {
+            curves.value[round_curves_at(&curves, metric, round)] = fake_round_value(quality, seed, round);
+            curves.standard_error[round_curves_at(&curves, metric, round)] = 0.03125;
+        }
+    curves.self_check_accuracy = 0.25 + quality / 2;
+    curves.initial_responses = 3;
+    curves.right_cosine = 0.75;
+    return curves;
+}
+
 static inline Record fake_cell(const TrainingSpec *spec, double quality) {
     EvaluationSettings evaluation = settings_default().evaluation;
     CriticSettings critic = fake_critic(quality);
@@ -117,6 +136,19 @@ static inline Record fake_header(void) {
                                       .n_ranks = 1,
                                       .n_workers = 1,
                                       .started_unix_ms = 1733821100000};
+    return record;
+}
+
+/* The same, measured in rounds as well. */
+static inline Record fake_cell_with_rounds(const TrainingSpec *spec, double quality, int rounds) {
+    Record record = fake_cell(spec, quality);
+    CellRecord *cell = &record.of.cell;
+    EvaluationSettings evaluation = settings_default().evaluation;
+    cell->rounds = fake_rounds(quality, spec->seed, rounds);
+    evaluation.rounds = rounds;
+    evaluation.initial_responses = cell->rounds.initial_responses;
+    evaluation.right_cosine = cell->rounds.right_cosine;
+    cell->cell_id = cell_id(cell->training_id, &cell->critic, &evaluation);
     return record;
 }
 

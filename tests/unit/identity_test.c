@@ -97,6 +97,8 @@ static void every_setting_changes_the_ids_that_it_should_and_no_others(void **st
     int count, tried = 0;
     const Setting *table = settings_table(&count);
     Settings defaults = settings_default();
+    defaults.training.train.context = CONTEXT_MIXED; /* so that every setting means something */
+    defaults.evaluation.rounds = 4;
     Id training = training_id(&defaults.training);
     Ids before = ids_of(&defaults, training);
     for (int i = 0; i < count; i++) {
@@ -108,9 +110,10 @@ static void every_setting_changes_the_ids_that_it_should_and_no_others(void **st
         Ids after = ids_of(&settings, training);
         bool task = strncmp(setting->key, "task.", 5) == 0;
         bool measured = setting->role == ROLE_CRITIC || setting->role == ROLE_EVALUATION;
+        bool rounds = setting->role == ROLE_ROUNDS;
         bool gd_steps = strcmp(setting->key, "evaluate.gd_steps") == 0;
         assert_int_equal(!id_equal(after.training, before.training), setting->role == ROLE_TRAINING);
-        assert_int_equal(!id_equal(after.cell, before.cell), measured);
+        assert_int_equal(!id_equal(after.cell, before.cell), measured || rounds);
         assert_int_equal(!id_equal(after.mean, before.mean), measured || task);
         assert_int_equal(!id_equal(after.gd, before.gd), measured || task || gd_steps);
         tried++;
@@ -123,6 +126,27 @@ static void every_setting_changes_the_ids_that_it_should_and_no_others(void **st
     assert_false(id_equal(after.training, before.training) || id_equal(after.cell, before.cell) ||
                  id_equal(after.gd, before.gd) || id_equal(after.mean, before.mean));
     assert_false(id_equal(before.gd, before.mean));
+}
+
+static void what_means_nothing_beside_the_other_settings_changes_no_id(void **state) {
+    int count, tried = 0;
+    const Setting *table = settings_table(&count);
+    const Settings defaults = settings_default();
+    Id training = training_id(&defaults.training);
+    Ids before = ids_of(&defaults, training);
+    for (int i = 0; i < count; i++) {
+        Settings settings = defaults;
+        double other;
+        if (table[i].active == NULL || !other_value(&table[i], setting_get(&table[i], &defaults), &other)) continue;
+        assert_false(table[i].active(&defaults));
+        setting_set(&table[i], &settings, other);
+        Ids after = ids_of(&settings, training);
+        assert_memory_equal(&after, &before, sizeof after);
+        settings_drop_inactive(&settings);
+        assert_near(setting_get(&table[i], &settings), table[i].default_value, 0);
+        tried++;
+    }
+    assert_int_equal(tried, 4);
 }
 
 static Ids ids_of_job(const char *text) {
@@ -195,6 +219,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_canonical_text_is_sorted_and_leaves_defaults_out),
         cmocka_unit_test(ids_never_change),
         cmocka_unit_test(every_setting_changes_the_ids_that_it_should_and_no_others),
+        cmocka_unit_test(what_means_nothing_beside_the_other_settings_changes_no_id),
         cmocka_unit_test(ids_do_not_depend_on_how_a_job_is_written),
         cmocka_unit_test(the_trainings_of_a_grid_have_different_ids),
     };

@@ -39,7 +39,7 @@ static void the_defaults_are_the_papers_scale(void **state) {
 static void every_default_is_written_as_it_is_formatted(void **state) {
     int count;
     const Setting *table = settings_table(&count);
-    assert_int_equal(count, 28);
+    assert_int_equal(count, 31);
     for (int i = 0; i < count; i++) {
         SettingValue value;
         char text[128];
