@@ -9,12 +9,14 @@
 #include "analysis/rows.h"
 
 /* metrics: training_id, cell_id, seed, settings, predictor, kind, self_check_accuracy, index, metric, value,
- *     standard_error, fingerprint. kind "examples": index is the number of examples; "rounds": the round of correction,
- * and self_check_accuracy that of the critic on the responses of the rounds. A baseline has no training_id, its
- *     baseline_id stands in cell_id, and settings of models are undefined, as are those that mean nothing beside
- * others. trainings: training_id, seed, settings, outcome, .., timing, host: one row a training. loss: training_id,
- * seed, settings, step, loss: the loss curves. provenance: one row a run (segment): its header and end record. Settings
- * are the columns of jobs/settings.h's table, dots as underscores, without lists of names. */
+ *     standard_error, fingerprint. A baseline has no training_id, its baseline_id stands in cell_id.
+ *     kind "examples": index is the number of examples; "rounds": the round of correction, and self_check_accuracy that
+ *     of the critic on the responses of the rounds.
+ * trainings: training_id, seed, settings, outcome, .., timing, host: one row a training.
+ * loss: training_id, seed, settings, step, loss: the loss curves.
+ * provenance: one row a run (segment): its header and end record.
+ * Settings are the columns of jobs/settings.h's table, dots as underscores, without lists of names; undefined where
+ * they mean nothing: those of a model for a baseline, those that are not active beside the others. */
 typedef enum ExportTable { EXPORT_METRICS, EXPORT_TRAININGS, EXPORT_LOSS, EXPORT_PROVENANCE } ExportTable;
 
 /* The table's name in commands ("metrics"); NULL past the last. */

@@ -130,6 +130,10 @@ static Status measure(const Request *request, Measured *out, Error *err) {
     if (status == STATUS_OK) status = agree_with_job(job, request, &out->settings, err);
     if (status == STATUS_OK) {
         out->settings.evaluation = job_evaluation(job);
+        status = settings_check(&out->settings, NULL, err); /* the job's own model may be another */
+        if (status != STATUS_OK) status = error_prefix(err, status, "%s", request->model_path);
+    }
+    if (status == STATUS_OK) {
         WorkItem common = {
             .spec = out->settings.training, .evaluation = out->settings.evaluation, .attempt = 1, .kernels = ""};
         status = measure_cells(job, &common, parameters, &out->cells, err);
@@ -159,19 +163,34 @@ static json_t *number_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* Adds "nmse": [..], "nmse_se": [..], .. to object. */
-static void add_curves(json_t *object, const Curves *curves) {
-    for (int metric = 0; metric < METRIC_COUNT; metric++) {
-        char key[64];
-        json_t *values = json_array(), *errors = json_array();
-        for (int i = 0; i < curves->n_points; i++) {
-            json_array_append_new(values, number_or_null(curves->value[curves_at(curves, (Metric)metric, i)]));
-            json_array_append_new(errors, number_or_null(curves->standard_error[curves_at(curves, (Metric)metric, i)]));
-        }
-        snprintf(key, sizeof key, "%s_se", metric_name((Metric)metric));
-        json_object_set_new(object, metric_name((Metric)metric), values);
-        json_object_set_new(object, key, errors);
+/* Adds "NAME": [..], "NAME_se": [..] to object. */
+static void add_metric(json_t *object, const char *name, const double *value, const double *standard_error, int count) {
+    char key[64];
+    json_t *values = json_array(), *errors = json_array();
+    for (int i = 0; i < count; i++) {
+        json_array_append_new(values, number_or_null(value[i]));
+        json_array_append_new(errors, number_or_null(standard_error[i]));
     }
+    snprintf(key, sizeof key, "%s_se", name);
+    json_object_set_new(object, name, values);
+    json_object_set_new(object, key, errors);
+}
+
+static void add_curves(json_t *object, const Curves *curves) {
+    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
+        size_t at = curves_at(curves, metric, 0);
+        add_metric(object, metric_name(metric), curves->value + at, curves->standard_error + at, curves->n_points);
+    }
+}
+
+static json_t *rounds_json(const RoundCurves *curves) {
+    json_t *object = json_object();
+    json_object_set_new(object, "self_check_accuracy", number_or_null(curves->self_check_accuracy));
+    for (RoundMetric metric = 0; metric < ROUND_METRIC_COUNT; metric++) {
+        size_t at = round_curves_at(curves, metric, 0);
+        add_metric(object, round_metric_name(metric), curves->value + at, curves->standard_error + at, curves->count);
+    }
+    return object;
 }
 
 static json_t *cell_json(const Measured *measured, const CellRecord *cell) {
@@ -188,6 +207,7 @@ static json_t *cell_json(const Measured *measured, const CellRecord *cell) {
         json_object_set_new(baselines, predictor_name(baseline->predictor), curves);
     }
     json_object_set_new(object, "baselines", baselines);
+    if (cell->rounds.count > 0) json_object_set_new(object, "rounds", rounds_json(&cell->rounds));
     return object;
 }
 
@@ -213,12 +233,19 @@ static Status print_json(const Measured *measured, Error *err) {
 
 /* --- results as tables ------------------------------------------------------------------------------------------ */
 
-/* Numbers of examples to show: all from 2 to n_points - 1, or MAX_COLUMNS of them evenly spread. */
-static int choose_columns(int n_points, int columns[MAX_COLUMNS]) {
-    int available = n_points - 2, count = available < MAX_COLUMNS ? available : MAX_COLUMNS;
+/* Indices to show: all from first to last, or MAX_COLUMNS of them evenly spread. */
+static int choose_columns(int first, int last, int columns[MAX_COLUMNS]) {
+    int available = last - first + 1, count = available < MAX_COLUMNS ? available : MAX_COLUMNS;
     for (int i = 0; i < count; i++)
-        columns[i] = 2 + (available <= MAX_COLUMNS ? i : (int)lround(i * (available - 1.0) / (MAX_COLUMNS - 1)));
+        columns[i] = first + (available <= MAX_COLUMNS ? i : (int)lround(i * (available - 1.0) / (MAX_COLUMNS - 1)));
     return count;
+}
+
+static void print_heading(const char *name, const int *columns, int n_columns, const char *unit) {
+    printf("  %-18s", name);
+    for (int i = 0; i < n_columns; i++)
+        printf(" %8d", columns[i]);
+    printf("   %s\n", unit);
 }
 
 static void print_row(const char *name, const double *values, const int *columns, int n_columns) {
@@ -231,23 +258,32 @@ static void print_row(const char *name, const double *values, const int *columns
     putchar('\n');
 }
 
+static void print_rounds(const RoundCurves *rounds) {
+    int columns[MAX_COLUMNS], n_columns = choose_columns(0, rounds->count - 1, columns);
+    printf("  rounds of self-correction: self-check accuracy %.3f on their responses\n", rounds->self_check_accuracy);
+    print_heading("", columns, n_columns, "round");
+    for (RoundMetric metric = 0; metric < ROUND_METRIC_COUNT; metric++) {
+        size_t row = round_curves_at(rounds, metric, 0);
+        print_row(round_metric_name(metric), rounds->value + row, columns, n_columns);
+        print_row("standard error", rounds->standard_error + row, columns, n_columns);
+    }
+}
+
 static void print_cell(const Measured *measured, const CellRecord *cell) {
-    int columns[MAX_COLUMNS], n_columns = choose_columns(cell->curves.n_points, columns);
+    int columns[MAX_COLUMNS], n_columns = choose_columns(2, cell->curves.n_points - 1, columns);
     printf("critique quality %g, noise %s, feedback %s: self-check accuracy %.3f\n", cell->critic.quality,
            critic_noise_name(cell->critic.noise), critic_feedback_name(cell->critic.feedback),
            cell->self_check_accuracy);
-    for (int metric = 0; metric < METRIC_COUNT; metric++) {
-        size_t row = curves_at(&cell->curves, (Metric)metric, 0);
-        printf("  %-18s", metric_name((Metric)metric));
-        for (int i = 0; i < n_columns; i++)
-            printf(" %8d", columns[i]);
-        printf("   examples\n");
+    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
+        size_t row = curves_at(&cell->curves, metric, 0);
+        print_heading(metric_name(metric), columns, n_columns, "examples");
         print_row("model", cell->curves.value + row, columns, n_columns);
         print_row("standard error", cell->curves.standard_error + row, columns, n_columns);
         const BaselineRecord *baseline;
         for (int at = 0; (baseline = next_baseline(measured, &cell->critic, &at)) != NULL;)
             print_row(predictor_name(baseline->predictor), baseline->curves.value + row, columns, n_columns);
     }
+    if (cell->rounds.count > 0) print_rounds(&cell->rounds);
     putchar('\n');
 }
 

@@ -145,6 +145,8 @@ static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *eva
                            .prompts = work->item->evaluation.prompts,
                            .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
     Status status = evaluation_of_model(evaluation, model, micro_batch, parameters, &record->curves, err);
+    if (status == STATUS_OK && work->item->evaluation.rounds > 0)
+        status = evaluation_of_rounds(evaluation, model, parameters, &record->rounds, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
     record->wall_s = clock_monotonic_s() - start_s;
     return status;
@@ -178,6 +180,8 @@ static Status measure(Work *work, const float *parameters, Error *err) {
     Status status = evaluation_create(&item->spec.task, item->spec.seed, item->evaluation.prompts, &evaluation, err);
     if (status == STATUS_OK && parameters != NULL)
         status = model_create(&work->shape, work->kernels, micro_batch, false, &model, err);
+    if (status == STATUS_OK && parameters != NULL && item->evaluation.rounds > 0)
+        status = evaluation_prepare_rounds(evaluation, &work->shape, &item->evaluation, err);
     for (int k = 0; k < item->n_orders && status == STATUS_OK; k++) {
         const CriticOrder *order = &item->orders[k];
         assert((order->predictor == PREDICTOR_MODEL) == (parameters != NULL));

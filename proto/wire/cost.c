@@ -34,9 +34,18 @@ int gd_steps_under(int gd_steps, const CriticSettings *critic) {
     return gd_steps == GD_STEPS_RELEASED ? (int)(50 - 25 * (1 - critic->quality)) : gd_steps;
 }
 
+double cost_rounds_flops(const ModelSettings *model, const EvaluationSettings *evaluation) {
+    if (evaluation->rounds == 0) return 0;
+    double tokens = 3.0 * (evaluation->initial_responses + evaluation->rounds) + 1;
+    return evaluation->prompts * (2.0 * (double)cost_block_parameters(model) * tokens +
+                                  2.0 * model->n_layer * tokens * tokens * model->n_embd);
+}
+
 double cost_order_flops(const WorkItem *item, const CriticOrder *order) {
     double prompts = item->evaluation.prompts, d = item->spec.task.n_dims, N = item->spec.task.n_points;
-    if (order->predictor == PREDICTOR_MODEL) return cost_pass_flops(&item->spec.model, &item->spec.task, prompts) / 3;
+    if (order->predictor == PREDICTOR_MODEL)
+        return cost_pass_flops(&item->spec.model, &item->spec.task, prompts) / 3 +
+               cost_rounds_flops(&item->spec.model, &item->evaluation);
     if (order->predictor != PREDICTOR_GD) return prompts * N * N * d;
     double score = 6 * d + 30, fit = 14 * d * d; /* a response's score and slope with one exp; matrix and Adam */
     return prompts * N * gd_steps_under(item->evaluation.gd_steps, &order->critic) * (fit + N / 2 * score);

@@ -16,8 +16,11 @@ double cost_pass_flops(const ModelSettings *model, const TaskSettings *task, dou
 int rollouts_of_batch(const TrainSettings *train);
 /* One optimiser step: a pass over the batch, and a third of one over its rollouts. */
 double cost_step_flops(const TrainingSpec *spec);
-/* The measurement of one order: a third of a pass over the prompts for the model, the steps of gd, next to nothing
- * for the other baselines. */
+/* The rounds of correction of an evaluation: every token once, 2 x block parameters x tokens and, as a token looks only
+ * at those before it, 2 L n T^2 E; T = 3 (n0 + R) + 1 tokens a prompt. */
+double cost_rounds_flops(const ModelSettings *model, const EvaluationSettings *evaluation);
+/* The measurement of one order: a third of a pass over the prompts for the model, and its rounds; the steps of gd, next
+ * to nothing for the other baselines. */
 double cost_order_flops(const WorkItem *item, const CriticOrder *order);
 /* A piece of work: its training steps and its orders. */
 double cost_work_flops(const WorkItem *item);

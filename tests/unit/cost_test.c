@@ -63,6 +63,24 @@ static void a_mixed_batch_has_the_share_of_rollouts_nearest_to_what_is_asked_and
     assert_int_equal(rollouts_of_batch(&train), 10);
 }
 
+static void rounds_cost_three_tokens_each_and_are_part_of_an_order(void **state) {
+    CriticOrder order = {.predictor = PREDICTOR_MODEL};
+    WorkItem item = {.kind = WORK_EVALUATION,
+                     .spec = paper_scale(),
+                     .evaluation = {.prompts = 256, .initial_responses = 2},
+                     .n_orders = 1,
+                     .orders = &order};
+    double without = cost_work_flops(&item), tokens = 3 * (2 + 17) + 1;
+    double parameters = (double)cost_block_parameters(&item.spec.model);
+    item.evaluation.rounds = 17;
+    assert_near(cost_work_flops(&item) - without, 256 * (2 * parameters * tokens + 2 * 20 * tokens * tokens * 96), 1);
+    assert_near((cost_work_flops(&item) - without) / without, 58 / 60.0, 0.05); /* nearly all tokens of a prompt */
+    order.predictor = PREDICTOR_MEAN;
+    double mean = cost_work_flops(&item);
+    item.evaluation.rounds = 0;
+    assert_near(cost_work_flops(&item), mean, 0);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_at_paper_scale_costs_227_gigaflop),
@@ -70,6 +88,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_evaluated_prompt_costs_a_third_of_a_trained_one),
         cmocka_unit_test(a_rollout_costs_a_third_of_a_trained_prompt),
         cmocka_unit_test(a_mixed_batch_has_the_share_of_rollouts_nearest_to_what_is_asked_and_at_least_one),
+        cmocka_unit_test(rounds_cost_three_tokens_each_and_are_part_of_an_order),
     };
     return run_tests(tests, argc, argv);
 }

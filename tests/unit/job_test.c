@@ -333,6 +333,35 @@ static void excluded_combinations_need_not_be_possible(void **state) {
                   "j:1:21: model.n_embd (96) must be divisible by model.n_head (5)");
 }
 
+static void rounds_must_fit_every_causal_training_of_the_grid(void **state) {
+    check_refused(
+        "evaluate: {rounds: 18}",
+        "j:1:20: evaluate.rounds (18) must be at most task.n_points (20) - 1 - evaluate.initial_responses (2)");
+    check_refused(
+        "task: {n_points: [20, 10]}\nevaluate: {initial_responses: 4, rounds: 6}",
+        "j:2:42: evaluate.rounds (6) must be at most task.n_points (10) - 1 - evaluate.initial_responses (4)");
+    check_refused("model.causal: [true, false]\nevaluate.rounds: 3",
+                  "j:2:18: evaluate.rounds (3) must be 0 without model.causal (false)");
+    check_refused("evaluate: {rounds: [1, 2]}", "j:1:20: evaluate.rounds: expected one value for the whole job, found a list");
+    check_refused("evaluate: {rounds: -1}", "j:1:20: evaluate.rounds: expected an integer from 0 to 254, found '-1'");
+    job_free(parse("evaluate: {rounds: 17}"));
+    job_free(parse("evaluate: {rounds: 18, initial_responses: 1}"));
+    job_free(parse("task: {n_points: [20, 10]}\nevaluate.rounds: 8\nexclude: [{task.n_points: 10}]"));
+    job_free(parse("model.causal: [true, false]\nevaluate.rounds: 0\nevaluate.initial_responses: 200"));
+}
+
+static void what_means_nothing_without_rounds_is_as_if_not_given(void **state) {
+    Job *job = parse("evaluate: {initial_responses: 5, right_cosine: 0.5}");
+    assert_int_equal(job_evaluation(job).initial_responses, 2);
+    assert_near(job_evaluation(job).right_cosine, 0.9, 0);
+    job_free(job);
+    job = parse("evaluate: {rounds: 3, initial_responses: 5, right_cosine: 0.5}");
+    assert_int_equal(job_evaluation(job).rounds, 3);
+    assert_int_equal(job_evaluation(job).initial_responses, 5);
+    assert_near(job_evaluation(job).right_cosine, 0.5, 0);
+    job_free(job);
+}
+
 static void sizes_have_limits(void **state) {
     char text[4096] = "model: {n_layer: [1";
     for (int i = 2; i <= 200; i++)
@@ -666,6 +695,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_exclusion_must_match_something_but_not_everything),
         cmocka_unit_test(combinations_that_cannot_be_are_refused_where_they_are_written),
         cmocka_unit_test(excluded_combinations_need_not_be_possible),
+        cmocka_unit_test(rounds_must_fit_every_causal_training_of_the_grid),
+        cmocka_unit_test(what_means_nothing_without_rounds_is_as_if_not_given),
         cmocka_unit_test(sizes_have_limits),
         cmocka_unit_test(overrides_replace_what_the_file_says),
         cmocka_unit_test(a_list_in_brackets_overrides_as_in_the_file),

@@ -175,7 +175,7 @@ static void a_flipping_critic_of_quality_0_ranks_backwards(void **state) {
     apply(&prompts, 0, CRITIC_FLIP, FEEDBACK_SCALAR);
     for (int k = 0; k < REWARDS; k++)
         assert_near(prompts.seen[k], 1 - prompts.rs[k], 1e-7);
-    assert_near(critic_self_check_accuracy(&prompts), 0, 1e-4);
+    assert_near(critic_self_check_accuracy(&prompts, prompts.N), 0, 1e-4);
     arena_destroy(&arena);
 }
 
@@ -214,14 +214,14 @@ static void self_check_accuracy_is_that_of_the_theory(void **state) {
     Prompts prompts = draw(&arena, &TASK, 0, MANY);
     const double tolerance = 0.02;
     apply(&prompts, 1, CRITIC_REPLACE, FEEDBACK_SCALAR);
-    assert_near(critic_self_check_accuracy(&prompts), 1, 0);
+    assert_near(critic_self_check_accuracy(&prompts, prompts.N), 1, 0);
     apply(&prompts, 0, CRITIC_REPLACE, FEEDBACK_SCALAR);
-    assert_near(critic_self_check_accuracy(&prompts), 0.5, tolerance);
+    assert_near(critic_self_check_accuracy(&prompts, prompts.N), 0.5, tolerance);
     apply(&prompts, 1, CRITIC_REPLACE, FEEDBACK_BINARY);
-    assert_near(critic_self_check_accuracy(&prompts), 0.75, tolerance);
+    assert_near(critic_self_check_accuracy(&prompts, prompts.N), 0.75, tolerance);
     apply(&prompts, 0.5, CRITIC_REPLACE, FEEDBACK_SCALAR);
     /* both clean: 1; one replaced: a uniform agrees with probability 2/3; both: 1/2 */
-    assert_near(critic_self_check_accuracy(&prompts), 0.25 + 0.5 * 2 / 3 + 0.25 * 0.5, tolerance);
+    assert_near(critic_self_check_accuracy(&prompts, prompts.N), 0.25 + 0.5 * 2 / 3 + 0.25 * 0.5, tolerance);
     arena_destroy(&arena);
 }
 

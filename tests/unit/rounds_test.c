@@ -1,6 +1,7 @@
 /* Rounds of self-correction: the loop over cached keys and values against one whole forward pass a round, what a critic
  * does in it, and what is told of it. */
 #include "tests/harness.h"
+#include "worker/evaluate/evaluate.h"
 #include "worker/evaluate/rounds.h"
 
 #include <math.h>
@@ -272,9 +273,99 @@ static void shares_and_flips_are_of_the_last_round(void **state) {
                 assert_true(isnan(curves.value[metric * 3 + t]) && isnan(curves.standard_error[metric * 3 + t]));
             else
                 assert_near(curves.value[metric * 3 + t], expected[metric][t], 1e-7);
-    assert_near(curves.standard_error[round_curves_at(&curves, ROUND_IMPROVED, 1)], 1.0 / 3, 1e-7); /* of 1, 0, 1: sqrt(1/3 / 3) */
+    assert_near(curves.standard_error[round_curves_at(&curves, ROUND_IMPROVED, 1)], 1.0 / 3,
+                1e-7); /* of 1, 0, 1: sqrt(1/3 / 3) */
     assert_true(curves.standard_error[round_curves_at(&curves, ROUND_GAIN, 0)] == 0);
     round_curves_free(&curves);
+}
+
+/* --- rounds of an evaluation ------------------------------------------------------------------------------------ */
+
+static const EvaluationSettings measured = {
+    .prompts = PROMPTS, .rounds = ROUNDS, .initial_responses = FIRST, .right_cosine = 0.3};
+static const CriticSettings half_right = {.quality = 0.5}, inverted = {.quality = 0.25, .noise = CRITIC_FLIP};
+
+/* The rounds of the model of test under a list of critics, one after the other, by calls of at most micro_batch
+ * prompts; those of the last are kept. */
+static RoundCurves evaluated(const Case *test, int micro_batch, const CriticSettings *const *critics, int n_critics) {
+    const TaskSettings task = {.n_dims = D, .n_points = N};
+    Evaluation *evaluation = NULL;
+    Model *model = NULL;
+    RoundCurves rounds = {0};
+    assert_int_equal(evaluation_create(&task, SEED, PROMPTS, &evaluation, NULL), STATUS_OK);
+    assert_int_equal(model_create(&test->shape, test->kernels, micro_batch, false, &model, NULL), STATUS_OK);
+    assert_int_equal(evaluation_prepare_rounds(evaluation, &test->shape, &measured, NULL), STATUS_OK);
+    for (int i = 0; i < n_critics; i++) {
+        Curves curves;
+        round_curves_free(&rounds);
+        evaluation_set_critic(evaluation, critics[i]);
+        assert_int_equal(evaluation_of_model(evaluation, model, micro_batch, test->parameters, &curves, NULL),
+                         STATUS_OK);
+        assert_int_equal(evaluation_of_rounds(evaluation, model, test->parameters, &rounds, NULL), STATUS_OK);
+        curves_free(&curves);
+    }
+    model_free(model);
+    evaluation_free(evaluation);
+    return rounds;
+}
+
+static void assert_rounds_equal(const RoundCurves *a, const RoundCurves *b) {
+    assert_int_equal(a->count, b->count);
+    size_t bytes = ROUND_METRIC_COUNT * (size_t)a->count * sizeof(double);
+    assert_memory_equal(a->value, b->value, bytes);
+    assert_memory_equal(a->standard_error, b->standard_error, bytes);
+}
+
+static void an_evaluations_rounds_are_the_loop_over_its_prompts(void **state) {
+    (void)state;
+    Case test;
+    case_create(&test, ATTENTION_SOFTMAX, MODEL_CACHE_PROMPTS);
+    ClosedLoop loop = loop_under(half_right.quality, CRITIC_REPLACE, FEEDBACK_SCALAR);
+    closed_loop_run(test.model, test.cache, &loop, &test.prompts, test.answers);
+    RoundCurves expected;
+    assert_int_equal(round_curves_of(&test.prompts, ANSWERS, test.answers, 0.3, &expected, NULL), STATUS_OK);
+    const CriticSettings *critic = &half_right;
+    RoundCurves actual = evaluated(&test, PROMPTS, &critic, 1);
+    assert_rounds_equal(&actual, &expected);
+    assert_int_equal(actual.count, ROUNDS + 1);
+    assert_int_equal(actual.initial_responses, FIRST);
+    assert_near(actual.right_cosine, 0.3, 0);
+    assert_near(actual.self_check_accuracy, critic_self_check_accuracy(&test.prompts, FIRST + ROUNDS), 0);
+    round_curves_free(&actual);
+    round_curves_free(&expected);
+    case_free(&test);
+}
+
+static void rounds_depend_neither_on_the_prompts_at_once_nor_on_critics_before(void **state) {
+    (void)state;
+    Case test;
+    case_create(&test, ATTENTION_SOFTMAX, 1);
+    const CriticSettings *const critics[] = {&inverted, &half_right};
+    RoundCurves alone = evaluated(&test, PROMPTS, critics + 1, 1), after = evaluated(&test, 3, critics, 2),
+                other = evaluated(&test, PROMPTS, critics, 1);
+    assert_rounds_equal(&alone, &after);
+    assert_near(alone.self_check_accuracy, after.self_check_accuracy, 0);
+    assert_memory_not_equal(alone.value, other.value, (ROUNDS + 1) * sizeof(double));
+    round_curves_free(&alone);
+    round_curves_free(&after);
+    round_curves_free(&other);
+    case_free(&test);
+}
+
+static void a_critics_accuracy_is_that_on_the_responses_of_the_rounds(void **state) {
+    (void)state;
+    const float clean[4] = {0, 0.5F, 0.5F, 0.25F}, seen[4] = {0.1F, 0.9F, 0.2F, 0.1F};
+    Prompts prompts = {.n = 1, .N = 4, .d = 1, .rs = (float *)clean, .seen = (float *)seen};
+    assert_near(critic_self_check_accuracy(&prompts, 3), 1, 0);           /* 0 < 1, 0 < 2; 1 and 2 are equal */
+    assert_near(critic_self_check_accuracy(&prompts, 4), 4.5 / 5, 1e-12); /* 0 and 3 look equal */
+    assert_true(isnan(critic_self_check_accuracy(&prompts, 1)));
+    const CriticSettings clean_critic = {.quality = 1}, *critic = &clean_critic;
+    Case test;
+    case_create(&test, ATTENTION_SOFTMAX, 1);
+    RoundCurves rounds = evaluated(&test, PROMPTS, &critic, 1);
+    assert_near(rounds.self_check_accuracy, 1, 0);
+    round_curves_free(&rounds);
+    case_free(&test);
 }
 
 int main(int argc, char **argv) {
@@ -288,6 +379,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(initial_responses_are_random_directions_as_long_as_the_aligned_answer),
         cmocka_unit_test(a_score_is_the_weight_of_the_aligned_answer_in_an_orthogonal_mixture),
         cmocka_unit_test(shares_and_flips_are_of_the_last_round),
+        cmocka_unit_test(an_evaluations_rounds_are_the_loop_over_its_prompts),
+        cmocka_unit_test(rounds_depend_neither_on_the_prompts_at_once_nor_on_critics_before),
+        cmocka_unit_test(a_critics_accuracy_is_that_on_the_responses_of_the_rounds),
     };
     return run_tests(tests, argc, argv);
 }

@@ -146,6 +146,29 @@ static void a_kept_model_gives_the_same_cells_without_training(void **state) {
     free_done(&done);
 }
 
+static void a_cell_holds_as_many_rounds_as_the_evaluation_has(void **state) {
+    (void)state;
+    WorkItem item = tiny_work();
+    WorkDone without = done_of(&item);
+    item.evaluation.rounds = 2;
+    item.evaluation.initial_responses = 1;
+    item.evaluation.right_cosine = 0.9;
+    WorkDone with = done_of(&item);
+    for (int k = 2; k < 2 + ORDERS; k++) {
+        const CellRecord *cell = &with.records[k].of.cell;
+        assert_int_equal(without.records[k].of.cell.rounds.count, 0);
+        assert_int_equal(cell->rounds.count, 3);
+        assert_int_equal(cell->rounds.initial_responses, 1);
+        for (int round = 0; round <= 2; round++)
+            assert_true(isfinite(cell->rounds.value[round_curves_at(&cell->rounds, ROUND_NMSE, round)]));
+        assert_curves_equal(&cell->curves, &without.records[k].of.cell.curves);
+    }
+    assert_memory_not_equal(with.records[2].of.cell.rounds.value, with.records[3].of.cell.rounds.value,
+                            3 * sizeof(double));
+    free_done(&without);
+    free_done(&with);
+}
+
 static void the_same_work_gives_the_same_bits(void **state) {
     (void)state;
     WorkItem item = tiny_work();
@@ -261,6 +284,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_training_in_bfloat16_is_measured_in_float32),
         cmocka_unit_test(a_model_that_is_not_kept_is_not_returned),
         cmocka_unit_test(a_kept_model_gives_the_same_cells_without_training),
+        cmocka_unit_test(a_cell_holds_as_many_rounds_as_the_evaluation_has),
         cmocka_unit_test(the_same_work_gives_the_same_bits),
         cmocka_unit_test(baselines_are_measured_one_an_order),
         cmocka_unit_test(a_diverged_training_is_a_result_without_cells),

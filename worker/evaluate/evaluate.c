@@ -3,9 +3,22 @@
 
 #include "worker/evaluate/curves.h"
 #include "worker/evaluate/predictors.h"
+#include "worker/evaluate/rounds.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
+
+/* What rounds of correction need beside the prompts that all predictors answer. */
+typedef struct Rounds {
+    int count; /* 0: not prepared */
+    int initial_responses;
+    double right_cosine;
+    Arena arena;
+    Prompts prompts; /* queries and aligned answers are the evaluation's; responses and rewards their own */
+    float *answers;  /* (n, count + 1, d) */
+    ModelCache *cache;
+} Rounds;
 
 struct Evaluation {
     uint32_t seed;
@@ -15,6 +28,7 @@ struct Evaluation {
     Prompts prompts;
     float *gd_start; /* (n, d, d) */
     float *pred;     /* (n, N, d) */
+    Rounds rounds;
 };
 
 void predict_all(Model *model, int micro_batch, const float *parameters, const Prompts *prompts, float *pred) {
@@ -54,6 +68,8 @@ Status evaluation_create(const TaskSettings *task, uint32_t seed, int n_prompts,
 
 void evaluation_free(Evaluation *evaluation) {
     if (evaluation == NULL) return;
+    model_cache_free(evaluation->rounds.cache);
+    arena_destroy(&evaluation->rounds.arena);
     arena_destroy(&evaluation->arena);
     free(evaluation);
 }
@@ -64,7 +80,7 @@ double evaluation_set_critic(Evaluation *evaluation, const CriticSettings *criti
     if (same && !isnan(evaluation->accuracy)) return evaluation->accuracy; /* baselines share a critic */
     evaluation->critic = *critic;
     critic_apply(&evaluation->prompts, critic, RNG_EVALUATION_CRITIC, evaluation->seed, 0, 0);
-    return evaluation->accuracy = critic_self_check_accuracy(&evaluation->prompts);
+    return evaluation->accuracy = critic_self_check_accuracy(&evaluation->prompts, evaluation->prompts.N);
 }
 
 Status evaluation_of_model(Evaluation *evaluation, Model *model, int micro_batch, const float *parameters, Curves *out,
@@ -76,4 +92,50 @@ Status evaluation_of_model(Evaluation *evaluation, Model *model, int micro_batch
 Status evaluation_of_baseline(Evaluation *evaluation, Predictor predictor, int gd_steps, Curves *out, Error *err) {
     predictor_apply(predictor, &evaluation->prompts, evaluation->gd_start, gd_steps, evaluation->pred);
     return curves_of(&evaluation->prompts, evaluation->pred, out, err);
+}
+
+/* --- rounds ----------------------------------------------------------------------------------------------------- */
+
+static void take_room_for_rounds(Rounds *rounds, const Prompts *prompts) {
+    size_t rewards = (size_t)prompts->n * (size_t)prompts->N;
+    rounds->prompts = *prompts;
+    rounds->prompts.ys = arena_take(&rounds->arena, rewards * (size_t)prompts->d, sizeof(float));
+    rounds->prompts.rs = arena_take(&rounds->arena, rewards, sizeof(float));
+    rounds->prompts.seen = arena_take(&rounds->arena, rewards, sizeof(float));
+    size_t answers = (size_t)prompts->n * (size_t)(rounds->count + 1);
+    rounds->answers = arena_take(&rounds->arena, answers * (size_t)prompts->d, sizeof(float));
+}
+
+Status evaluation_prepare_rounds(Evaluation *evaluation, const Shape *shape, const EvaluationSettings *settings,
+                                 Error *err) {
+    Rounds *rounds = &evaluation->rounds;
+    assert(rounds->count == 0 && settings->rounds > 0);
+    *rounds = (Rounds){.count = settings->rounds,
+                       .initial_responses = settings->initial_responses,
+                       .right_cosine = settings->right_cosine};
+    take_room_for_rounds(rounds, &evaluation->prompts);
+    Status status = arena_create(&rounds->arena, rounds->arena.used_bytes, err);
+    if (status == STATUS_OK) status = model_cache_create(shape, MODEL_CACHE_PROMPTS, &rounds->cache, err);
+    if (status != STATUS_OK) return error_prefix(err, status, "%d rounds of correction", rounds->count);
+    take_room_for_rounds(rounds, &evaluation->prompts);
+    initial_responses_draw(&rounds->prompts, rounds->initial_responses, evaluation->seed, 0, 0);
+    return STATUS_OK;
+}
+
+Status evaluation_of_rounds(Evaluation *evaluation, Model *model, const float *parameters, RoundCurves *out,
+                            Error *err) {
+    Rounds *rounds = &evaluation->rounds;
+    assert(rounds->count > 0);
+    const ClosedLoop loop = {.initial_responses = rounds->initial_responses,
+                             .rounds = rounds->count,
+                             .critic = evaluation->critic,
+                             .stream = {.purpose = RNG_EVALUATION_CRITIC, .seed = evaluation->seed}};
+    model_set_parameters(model, parameters);
+    closed_loop_run(model, rounds->cache, &loop, &rounds->prompts, rounds->answers);
+    Status status =
+        round_curves_of(&rounds->prompts, rounds->count + 1, rounds->answers, rounds->right_cosine, out, err);
+    if (status != STATUS_OK) return status;
+    out->self_check_accuracy = critic_self_check_accuracy(&rounds->prompts, rounds->initial_responses + rounds->count);
+    out->initial_responses = rounds->initial_responses;
+    return STATUS_OK;
 }

@@ -27,4 +27,13 @@ Status evaluation_of_model(Evaluation *evaluation, Model *model, int micro_batch
                            Error *err);
 Status evaluation_of_baseline(Evaluation *evaluation, Predictor predictor, int gd_steps, Curves *out, Error *err);
 
+/* Draws the initial responses of settings->rounds rounds of correction (one at least) by models of a causal shape, with
+ * room for all that they make: once, before evaluation_of_rounds. */
+Status evaluation_prepare_rounds(Evaluation *evaluation, const Shape *shape, const EvaluationSettings *settings,
+                                 Error *err);
+/* A model's rounds of correction (worker/evaluate/rounds.h) under the critic set last; freed by round_curves_free. The
+ * model's own number of prompts at once doesn't matter. */
+Status evaluation_of_rounds(Evaluation *evaluation, Model *model, const float *parameters, RoundCurves *out,
+                            Error *err);
+
 #endif

@@ -30,6 +30,7 @@ Status round_curves_of(const Prompts *prompts, int count, const float *answers, 
     double *values = malloc(ROUND_METRIC_COUNT * of_metric * sizeof *values);
     if (values == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the rounds of %d prompts", n);
     Status status = round_curves_create(out, count, err);
+    out->right_cosine = right_cosine;
     for (int p = 0; p < n && status == STATUS_OK; p++) {
         double *value[ROUND_METRIC_COUNT];
         for (int metric = 0; metric < ROUND_METRIC_COUNT; metric++)

@@ -6,7 +6,7 @@
 #include "worker/task/closed_loop.h"
 
 /* Of answers (prompts->n, count, d) to prompts; the standard error is over prompts, that of the gain over each prompt's
- * own. self_check_accuracy is left NaN. Freed by round_curves_free. */
+ * own. self_check_accuracy is left NaN, initial_responses 0. Freed by round_curves_free. */
 Status round_curves_of(const Prompts *prompts, int count, const float *answers, double right_cosine, RoundCurves *out,
                        Error *err);
 

@@ -42,13 +42,13 @@ void critic_apply(Prompts *prompts, const CriticSettings *critic, RngPurpose pur
     }
 }
 
-double critic_self_check_accuracy(const Prompts *prompts) {
+double critic_self_check_accuracy(const Prompts *prompts, int count) {
     int N = prompts->N;
     double right = 0, pairs = 0;
     for (int p = 0; p < prompts->n; p++) {
         const float *r = prompts->rs + (size_t)p * N, *seen = prompts->seen + (size_t)p * N;
-        for (int i = 0; i < N; i++)
-            for (int j = i + 1; j < N; j++) {
+        for (int i = 0; i < count; i++)
+            for (int j = i + 1; j < count; j++) {
                 if (r[i] == r[j]) continue;
                 pairs++;
                 if (seen[i] == seen[j])

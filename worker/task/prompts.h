@@ -48,8 +48,8 @@ void prompts_draw(Prompts *prompts, const TaskSettings *task, RngPurpose purpose
 void critic_apply(Prompts *prompts, const CriticSettings *critic, RngPurpose purpose, uint32_t seed, uint32_t step,
                   uint32_t first);
 
-/* Over all pairs of responses of all prompts with different rs: share that seen ranks as rs does, ties in seen counting
- * half. NaN without such a pair. */
-double critic_self_check_accuracy(const Prompts *prompts);
+/* Over all pairs with different rs among the first count responses of every prompt: share that seen ranks as rs does,
+ * ties in seen counting half. NaN without such a pair. */
+double critic_self_check_accuracy(const Prompts *prompts, int count);
 
 #endif
