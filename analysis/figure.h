@@ -1,40 +1,115 @@
-/* Draws one figure with gnuplot: Kendall's tau and normalised MSE against the number of examples, side by side.
+/* What a figure is: panels side by side, each of layers of data on two axes, one legend for all, and a caption.
  *
- * The script and the data stay beside the picture (NAME.gp, NAME.dat, NAME.svg), so that anybody can change a colour
- * and draw it again. A model is a solid line with a band, the 95 % interval over seeds; a reference is dashed and has
- * none. The legend stands beside the panels, where there are no data. What is worth drawing is decided in
- * figure_choice.h. */
+ * Plain data: a chooser (figure_choice.h) fills it, figure_script.h turns it into a script of gnuplot's. It knows
+ * neither results nor gnuplot. A value of NaN is a gap. Where memory runs out the figure is marked and figure_is_whole
+ * says so; nothing has to be checked while it is filled. */
 #ifndef ANALYSIS_FIGURE_H
 #define ANALYSIS_FIGURE_H
 
-#include "analysis/summary.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-enum { FIGURE_CURVES_MAX = 24 };
+enum { PANELS_MAX = 3, FIGURE_NAME_BYTES = 96, FIGURE_TEXT_BYTES = 128, CAPTION_BYTES = 1536 };
 
-typedef struct FigureCurve {
-    const Configuration *configuration;
-    char label[96];  /* in the legend; "" for a dashed one in the colour of its model */
-    uint32_t colour; /* 0xRRGGBB */
-    bool dashed;
-} FigureCurve;
+/* Layers are drawn in this order, whatever order they were added in. */
+typedef enum LayerKind {
+    LAYER_CELLS,     /* a coloured cell of width and height 1 around (x, y), its value in low: a heat map */
+    LAYER_BANDS,     /* shaded from low to high */
+    LAYER_BARS,      /* lying bars from 0 to x, at y */
+    LAYER_LINES,     /* through y */
+    LAYER_POINTS,    /* small open circles at y */
+    LAYER_INTERVALS, /* a dot at y, a bar from low to high; along x where the layer is flat */
+    LAYER_KINDS
+} LayerKind;
+
+typedef enum LineStyle { LINE_SOLID, LINE_THIN, LINE_DASHED, LINE_DOTTED } LineStyle;
+
+typedef struct Datum {
+    double x, y, low, high;
+} Datum;
+
+typedef struct Layer {
+    LayerKind kind;
+    LineStyle style;              /* of lines */
+    bool flat;                    /* intervals: low and high are on the x axis */
+    uint32_t colour;              /* 0xRRGGBB */
+    char note[FIGURE_TEXT_BYTES]; /* what it is, for the data file */
+    int n;
+    Datum *data;
+} Layer;
+
+typedef enum AxisScale { SCALE_LINEAR, SCALE_LOG2, SCALE_LOG10 } AxisScale;
+
+typedef struct Tick {
+    double at;
+    char text[FIGURE_TEXT_BYTES];
+} Tick;
+
+typedef struct Axis {
+    char label[FIGURE_TEXT_BYTES];
+    AxisScale scale;
+    double from, to;             /* what is shown; NaN: as the data need */
+    double show_from, show_to;   /* what is shown at least, whatever the data; NaN: nothing */
+    double bound_from, bound_to; /* beyond which nothing is shown, bands reach where they may; NaN: no bound */
+    bool reversed;               /* its first value on top */
+    int n_ticks;                 /* 0: as gnuplot likes them */
+    Tick *ticks;
+} Axis;
+
+typedef struct Panel {
+    char title[FIGURE_TEXT_BYTES]; /* the quantity and its unit */
+    Axis x, y;
+    int n_layers;
+    Layer *layers;
+} Panel;
+
+typedef enum KeyKind { KEY_TEXT, KEY_NOTE, KEY_LINE, KEY_BAND, KEY_POINT, KEY_INTERVAL, KEY_GAP } KeyKind;
+
+/* A line of the legend: words, words below those of an entry, an entry with its mark, or a little room. */
+typedef struct Key {
+    KeyKind kind;
+    LineStyle style;
+    uint32_t colour;
+    char text[FIGURE_TEXT_BYTES];
+} Key;
 
 typedef struct Figure {
-    char name[64];          /* of its files; letters, digits, '_' and '-' */
-    char legend_title[128]; /* what the curves differ in */
-    char caption[512];      /* for the report */
-    int n_curves;
-    FigureCurve curves[FIGURE_CURVES_MAX];
+    char name[FIGURE_NAME_BYTES];  /* of its files; letters, digits, '_', '.' and '-' */
+    char title[FIGURE_TEXT_BYTES]; /* for the report: what it shows, in a few words */
+    char caption[CAPTION_BYTES];   /* for the report: what is seen, and how it is drawn */
+    int n_panels;
+    Panel panels[PANELS_MAX];
+    int n_keys; /* the legend, from the top; none: no legend */
+    Key *keys;
+    bool no_memory;
 } Figure;
 
-/* Colour i of n of an ordered scale that colour-blind eyes can read too, dark first (anchors of matplotlib's viridis,
- * by S. van der Walt and N. Smith, the yellow end darkened for white paper). */
-uint32_t colour_ordered(int i, int n);
-/* Colour i of a set without order (M. Okabe and K. Ito, "Color universal design", 2008). */
-uint32_t colour_distinct(int i);
+/* An empty figure; what is no letter, digit, '_', '.' or '-' in its name becomes '_'. NULL: no memory. */
+Figure *figure_create(const char *name);
+void figure_free(Figure *figure);
+/* Whether everything that was added is there. */
+bool figure_is_whole(const Figure *figure);
+/* Whether any panel has anything to show. */
+bool figure_has_data(const Figure *figure);
 
-/* Writes NAME.gp and NAME.dat into dir and has gnuplot draw NAME.svg, with png NAME.png too. Old pictures of that name
- * are removed first: none is ever older than its data. STATUS_FAILED: gnuplot is missing or refused; STATUS_IO: a file
- * could not be written. */
-Status figure_write(const Figure *figure, const char *dir, bool png, Error *err);
+/* A further panel (at most PANELS_MAX); axes as the data need, of linear scale. */
+Panel *figure_panel(Figure *figure, const char *title, const char *x_label);
+/* A further layer, valid until the next one is added. NULL: no memory. note: as printf. */
+Layer *figure_layer(Figure *figure, Panel *panel, LayerKind kind, uint32_t colour, const char *note, ...)
+    __attribute__((format(printf, 5, 6)));
+/* A datum at the end of a layer (NULL: none). */
+void figure_datum(Figure *figure, Layer *layer, double x, double y, double low, double high);
+void figure_tick(Figure *figure, Axis *axis, double at, const char *text);
+void figure_key(Figure *figure, KeyKind kind, LineStyle style, uint32_t colour, const char *text, ...)
+    __attribute__((format(printf, 5, 6)));
+/* A little room in the legend. */
+void figure_gap(Figure *figure);
+/* Adds formatted words to the caption; words that no longer fit are cut off. */
+void figure_caption(Figure *figure, const char *text, ...) __attribute__((format(printf, 2, 3)));
+
+/* The range of an axis of a panel that shows all its data, what shall be shown at least, and of bands and intervals as
+ * much as leaves the lines readable. */
+void panel_x_range(const Panel *panel, double *from, double *to);
+void panel_y_range(const Panel *panel, double *from, double *to);
 
 #endif

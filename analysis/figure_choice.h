@@ -1,15 +1,21 @@
-/* Which figures a set of results deserves: one over critique quality, and one over every training axis that varies. */
+/* Which figures a set of results deserves, chosen from what varies in it. */
 #ifndef ANALYSIS_FIGURE_CHOICE_H
 #define ANALYSIS_FIGURE_CHOICE_H
 
 #include "analysis/figure.h"
+#include "analysis/summary.h"
 
-/* Fills figures (room for AXES_MAX + 1) and returns their number.
- *
- * "quality": a curve per critique quality of the first model configuration, gd dashed in the same colour. Then for
- * every axis that is not a quality a figure of its name: a curve per value under the best critic, taken from the
- * configuration that differs least from the first one; gd dashed, once in grey when it is the same for all. Axes that
- * only move together (zip) give one figure. More than FIGURE_CURVES_MAX / 2 values: evenly chosen ones. */
-int figures_choose(const Summary *summary, Figure *figures);
+enum { FIGURES_MAX = 60 };
+
+typedef struct FigureSet {
+    int count, left_out; /* left_out: past FIGURES_MAX */
+    Figure *items[FIGURES_MAX];
+    bool no_memory;
+} FigureSet;
+
+/* Fills an empty set: for what the results hold, in the order of a report. However large the grid, figures are slices
+ * through one base configuration (slice.h), and at most FIGURES_MAX. */
+void figures_choose(const Summary *summary, FigureSet *set);
+void figures_free(FigureSet *set);
 
 #endif

@@ -127,8 +127,8 @@ static void print_provenance(const Table *table, FILE *out) {
     print_fingerprints(table, out);
 }
 
-Status report_write(const Summary *summary, const Figure *figures, int n_figures, const char *figures_dir,
-                    const char *path, Error *err) {
+Status report_write(const Summary *summary, const FigureSet *figures, const char *figures_dir, const char *path,
+                    Error *err) {
     FILE *out = fopen(path, "w");
     if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
     const char *title = title_of(summary->table);
@@ -138,8 +138,8 @@ Status report_write(const Summary *summary, const Figure *figures, int n_figures
     print_html_text(out, title);
     fputs("</h1>\n", out);
     print_remarks(summary, out);
-    for (int i = 0; i < n_figures; i++)
-        print_figure(&figures[i], figures_dir, out);
+    for (int i = 0; i < figures->count; i++)
+        print_figure(figures->items[i], figures_dir, out);
     fprintf(
         out,
         "<h2>At %d examples</h2>\n<p>Mean over seeds ± half the 95 %% t interval. nmse: 1 − cos to the true answer; "

@@ -1,5 +1,6 @@
 /* palinode analyze: reads results, prints a table, writes tables, figures and a report beside them. */
 #include "analysis/figure_choice.h"
+#include "analysis/gnuplot.h"
 #include "analysis/report.h"
 #include "analysis/summary_tables.h"
 #include "cli/commands.h"
@@ -30,11 +31,11 @@ static Status make_dir(const char *out, const char *name, char path[PATH_MAX], E
 }
 
 /* Draws all figures; goes on after one that could not be drawn, counts the others and returns the first failure. */
-static Status draw(const Figure *figures, int n_figures, const char *dir, bool png, int *n_drawn, Error *err) {
+static Status draw(const FigureSet *figures, const char *dir, bool png, int *n_drawn, Error *err) {
     Status first = STATUS_OK;
     *n_drawn = 0;
-    for (int i = 0; i < n_figures; i++) {
-        Status status = figure_write(&figures[i], dir, png, first == STATUS_OK ? err : NULL);
+    for (int i = 0; i < figures->count; i++) {
+        Status status = gnuplot_draw(figures->items[i], dir, png, first == STATUS_OK ? err : NULL);
         if (first == STATUS_OK) first = status;
         *n_drawn += status == STATUS_OK;
     }
@@ -44,22 +45,22 @@ static Status draw(const Figure *figures, int n_figures, const char *dir, bool p
 /* Writes tables/, figures/ and report.html under out; a figure that cannot be drawn does not stop the rest. */
 static Status write_files(const Summary *summary, const char *out, bool png, Error *err) {
     char tables[PATH_MAX], figures_dir[PATH_MAX], report[PATH_MAX];
-    Figure *figures = calloc(AXES_MAX + 1, sizeof *figures);
-    if (figures == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the figures");
-    int n_figures = figures_choose(summary, figures), n_drawn;
+    FigureSet figures = {0};
+    int n_drawn = 0;
+    figures_choose(summary, &figures);
     Status drawn = STATUS_OK, status = make_dir(out, "", report, err);
     if (status == STATUS_OK) status = make_dir(out, "tables", tables, err);
     if (status == STATUS_OK) status = make_dir(out, "figures", figures_dir, err);
     if (status == STATUS_OK) status = summary_write_csv(summary, tables, err);
     if (status == STATUS_OK) {
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
-        drawn = draw(figures, n_figures, figures_dir, png, &n_drawn, err);
-        status = report_write(summary, figures, n_figures, figures_dir, report, drawn == STATUS_OK ? err : NULL);
+        drawn = draw(&figures, figures_dir, png, &n_drawn, err);
+        status = report_write(summary, &figures, figures_dir, report, drawn == STATUS_OK ? err : NULL);
     }
     if (status == STATUS_OK)
         fprintf(stderr, "palinode: wrote %s, %s/*.csv and %d figure%s in %s\n", report, tables, n_drawn,
                 n_drawn == 1 ? "" : "s", figures_dir);
-    free(figures);
+    figures_free(&figures);
     return status != STATUS_OK ? status : drawn;
 }
 

@@ -77,11 +77,12 @@ def test_analyze_leaves_tables_figures_and_a_report_that_needs_no_network(result
     palinode("analyze", results, "--png")
     for name in ("summary.csv", "seeds.csv", "trainings.csv"):
         assert (results / "tables" / name).stat().st_size > 0
-    for name in ("quality", "n_layer"):
+    names = ("quality", "predictors", "n_layer", "n_layer_at_5", "quality_at_5", "n_layer_by_quality", "training", "cost")
+    for name in names:
         for suffix in ("gp", "dat", "svg", "png"):
             assert (results / "figures" / f"{name}.{suffix}").stat().st_size > 0
     report = (results / "report.html").read_text()
-    assert report.count("<svg") == 2
+    assert report.count("<svg") == len(names) == len(list((results / "figures").glob("*.svg")))
     assert "analysis-test" in report and "n_points: 6" in report
     links = [part for part in report.split('"') if part.startswith(("http:", "https:", "//"))]
     assert all("www.w3.org" in link for link in links)  # names of XML, not places

@@ -1,8 +1,10 @@
 /* Figures: what is chosen, and that gnuplot draws it. */
 #include "tests/harness.h"
 
-#include "analysis/figure_choice.h"
+#include "analysis/gnuplot.h"
+#include "analysis/palette.h"
 #include "analysis/report.h"
+#include "analysis/slice.h"
 #include "tests/unit/fake_results.h"
 
 #include <unistd.h>
@@ -11,8 +13,7 @@
 typedef struct Drawing {
     Table *table;
     Summary *summary;
-    Figure figures[AXES_MAX + 1];
-    int n_figures;
+    FigureSet figures;
     char dir[64];
 } Drawing;
 
@@ -20,23 +21,53 @@ static Drawing *drawing_of(Table *table) {
     Drawing *drawing = calloc(1, sizeof *drawing);
     drawing->table = table;
     assert_int_equal(summary_create(table, AT_DEFAULT, &drawing->summary, NULL), STATUS_OK);
-    drawing->n_figures = figures_choose(drawing->summary, drawing->figures);
+    figures_choose(drawing->summary, &drawing->figures);
+    for (int i = 0; i < drawing->figures.count; i++)
+        assert_true(figure_is_whole(drawing->figures.items[i]));
     snprintf(drawing->dir, sizeof drawing->dir, "/tmp/palinode_figure_XXXXXX");
     assert_non_null(mkdtemp(drawing->dir));
     return drawing;
 }
 
 static void drawing_free(Drawing *drawing) {
-    static const char *const files[] = {"quality.svg", "quality.gp", "quality.dat", "quality.png", "report.html"};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", drawing->dir, files[i]);
-        unlink(path);
-    }
+    static const char *const suffixes[] = {"svg", "gp", "dat", "png"};
+    char path[256];
+    for (int i = 0; i < drawing->figures.count; i++)
+        for (size_t j = 0; j < sizeof suffixes / sizeof suffixes[0]; j++) {
+            snprintf(path, sizeof path, "%s/%s.%s", drawing->dir, drawing->figures.items[i]->name, suffixes[j]);
+            unlink(path);
+        }
+    snprintf(path, sizeof path, "%s/report.html", drawing->dir);
+    unlink(path);
     assert_int_equal(rmdir(drawing->dir), 0); /* nothing else was written */
+    figures_free(&drawing->figures);
     summary_free(drawing->summary);
     table_free(drawing->table);
     free(drawing);
+}
+
+/* The figure of that name; NULL: there is none. */
+static Figure *figure_named(Drawing *drawing, const char *name) {
+    Figure *found = NULL;
+    for (int i = 0; i < drawing->figures.count; i++) {
+        if (strcmp(drawing->figures.items[i]->name, name) != 0) continue;
+        assert_null(found); /* names are unique */
+        found = drawing->figures.items[i];
+    }
+    return found;
+}
+
+/* The nth layer of a kind and style in a panel; NULL: there are fewer. */
+static const Layer *layer_of(const Panel *panel, LayerKind kind, LineStyle style, int nth) {
+    for (int i = 0; i < panel->n_layers; i++)
+        if (panel->layers[i].kind == kind && panel->layers[i].style == style && nth-- == 0) return &panel->layers[i];
+    return NULL;
+}
+
+static const Key *key_named(const Figure *figure, const char *text) {
+    for (int i = 0; i < figure->n_keys; i++)
+        if (strcmp(figure->keys[i].text, text) == 0) return &figure->keys[i];
+    return NULL;
 }
 
 /* The text of a file of the drawing; NULL: there is none. malloc'd. */
@@ -51,38 +82,55 @@ static char *text_of(const Drawing *drawing, const char *name) {
     return text;
 }
 
+/* Draws a figure of the drawing and returns a file of it. */
+static char *drawn(const Drawing *drawing, const Figure *figure, const char *suffix) {
+    Error err = {{0}};
+    char name[128];
+    if (gnuplot_draw(figure, drawing->dir, false, &err) != STATUS_OK) fail_msg("%s", err.text);
+    snprintf(name, sizeof name, "%s.%s", figure->name, suffix);
+    char *text = text_of(drawing, name);
+    assert_non_null(text);
+    return text;
+}
+
+/* --- what is chosen ----------------------------------------------------------------------------------------------- */
+
 static void the_quality_figure_has_a_curve_per_quality_and_gd_dashed_in_its_colour(void **state) {
     Drawing *drawing = drawing_of(fake_table((int[]){2}, 1, 3));
-    assert_int_equal(drawing->n_figures, 1);
-    const Figure *figure = &drawing->figures[0];
-    assert_string_equal(figure->name, "quality");
-    assert_int_equal(figure->n_curves, 4);
-    assert_string_equal(figure->curves[0].label, "1");
-    assert_string_equal(figure->curves[1].label, "0.5");
+    const Figure *figure = figure_named(drawing, "quality");
+    assert_non_null(figure);
+    assert_int_equal(figure->n_panels, 2);
     for (int i = 0; i < 2; i++) {
-        assert_false(figure->curves[i].dashed);
-        assert_true(figure->curves[i + 2].dashed);
-        assert_int_equal(figure->curves[i].colour, figure->curves[i + 2].colour);
-        assert_int_equal(figure->curves[i + 2].configuration->series->predictor, PREDICTOR_GD);
-        assert_near(figure->curves[i + 2].configuration->series->settings.critic.quality, i == 0 ? 1 : 0.5, 0);
+        const Panel *panel = &figure->panels[i];
+        const Layer *line = layer_of(panel, LAYER_LINES, LINE_SOLID, i),
+                    *gd = layer_of(panel, LAYER_LINES, LINE_DASHED, 1 - i);
+        assert_int_equal(line->n, FAKE_POINTS - 2);
+        assert_near(line->data[3].x, 5, 0);
+        assert_near(line->data[3].y, fake_value(i == 0 ? 1 : 0.5, 1, 5), 1e-12); /* the mean of seeds 0, 1, 2 */
+        assert_int_equal(line->colour, gd->colour);
+        assert_int_equal(line->colour, key_named(figure, i == 0 ? "1" : "0.5")->colour);
+        assert_null(layer_of(panel, LAYER_LINES, LINE_SOLID, 2));
+        assert_non_null(layer_of(panel, LAYER_BANDS, LINE_SOLID, 1));
+        assert_null(layer_of(panel, LAYER_BANDS, LINE_SOLID, 2));  /* none for gd */
+        assert_null(layer_of(panel, LAYER_LINES, LINE_DOTTED, 0)); /* nothing was released for this task */
     }
-    assert_int_not_equal(figure->curves[0].colour, figure->curves[1].colour);
+    assert_int_not_equal(key_named(figure, "1")->colour, key_named(figure, "0.5")->colour);
     drawing_free(drawing);
 }
 
 static void every_training_axis_has_a_figure_at_the_best_quality_with_gd_once(void **state) {
     Drawing *drawing = drawing_of(fake_table((int[]){2, 4, 6}, 3, 2));
-    assert_int_equal(drawing->n_figures, 2);
-    const Figure *figure = &drawing->figures[1];
-    assert_string_equal(figure->name, "n_layer");
-    assert_int_equal(figure->n_curves, 4);
-    for (int i = 0; i < 3; i++) {
-        const Settings *settings = &figure->curves[i].configuration->series->settings;
-        assert_int_equal(settings->training.model.n_layer, 6 - 2 * i);
-        assert_near(settings->critic.quality, 1, 0);
-    }
-    assert_true(figure->curves[3].dashed);
-    assert_string_equal(figure->curves[3].label, "gd");
+    const Figure *figure = figure_named(drawing, "n_layer");
+    assert_non_null(figure);
+    for (int i = 0; i < 3; i++)
+        assert_near(layer_of(&figure->panels[0], LAYER_LINES, LINE_SOLID, i)->data[0].y, fake_value(1, 0, 2) + 0.0005,
+                    1e-12);
+    assert_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_SOLID, 3));
+    assert_non_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_DASHED, 0));
+    assert_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_DASHED, 1));
+    assert_non_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_THIN, 5)); /* two seeds: each is drawn */
+    assert_int_equal(key_named(figure, "gd")->style, LINE_DASHED);
+    assert_string_equal(figure->keys[1].text, "6"); /* the largest first */
     drawing_free(drawing);
 }
 
@@ -96,10 +144,9 @@ static void axes_that_move_together_give_one_figure_that_names_both(void **state
     }
     assert_int_equal(table_finish(table, NULL), STATUS_OK);
     Drawing *drawing = drawing_of(table);
-    assert_int_equal(drawing->n_figures, 2);
-    assert_string_equal(drawing->figures[1].name, "n_head");
-    assert_string_equal(drawing->figures[1].curves[0].label, "3, n_embd 96");
-    assert_string_equal(drawing->figures[1].curves[2].label, "1, n_embd 32");
+    assert_non_null(key_named(figure_named(drawing, "n_head"), "3, n_embd 96"));
+    assert_non_null(key_named(figure_named(drawing, "n_head"), "1, n_embd 32"));
+    assert_null(figure_named(drawing, "n_embd"));
     drawing_free(drawing);
 }
 
@@ -108,10 +155,106 @@ static void an_axis_of_many_values_is_thinned_evenly_and_keeps_its_ends(void **s
     for (int i = 0; i < 40; i++)
         depths[i] = i + 1;
     Drawing *drawing = drawing_of(fake_table(depths, 40, 1));
-    const Figure *figure = &drawing->figures[1];
-    assert_int_equal(figure->n_curves, FIGURE_CURVES_MAX / 2 + 1);
-    assert_string_equal(figure->curves[0].label, "40");
-    assert_string_equal(figure->curves[FIGURE_CURVES_MAX / 2 - 1].label, "1");
+    const Figure *figure = figure_named(drawing, "n_layer");
+    assert_non_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_SOLID, SLICE_MAX - 1));
+    assert_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_SOLID, SLICE_MAX));
+    assert_non_null(key_named(figure, "40"));
+    assert_non_null(key_named(figure, "1"));
+    assert_non_null(strstr(figure->caption, "28 further values are not drawn"));
+    assert_true(drawing->figures.count < 12);
+    drawing_free(drawing);
+}
+
+static void figures_are_slices_through_the_configuration_nearest_to_the_papers(void **state) {
+    Drawing *drawing = drawing_of(fake_table((int[]){1, 4, 16, 60}, 4, 1));
+    assert_int_equal(slice_base(drawing->summary)->series->settings.training.model.n_layer, 16); /* the paper has 20 */
+    assert_near(slice_base(drawing->summary)->series->settings.critic.quality, 1, 0);
+    drawing_free(drawing);
+}
+
+static void an_axis_is_spaced_by_factors_where_its_values_are(void **state) {
+    static const int sets[][4] = {{1, 2, 4, 8}, {5, 10, 15, 20}};
+    for (int i = 0; i < 2; i++) {
+        Drawing *drawing = drawing_of(fake_table(sets[i], 4, 2));
+        const Figure *figure = figure_named(drawing, "n_layer_at_7");
+        assert_int_equal(figure->panels[0].x.scale, i == 0 ? SCALE_LOG2 : SCALE_LINEAR);
+        const Layer *points = layer_of(&figure->panels[0], LAYER_POINTS, LINE_SOLID, 0);
+        assert_int_equal(points->n, 4 * 2); /* every seed */
+        assert_int_equal(figure_named(drawing, "quality_at_7")->panels[0].x.scale, SCALE_LINEAR);
+        drawing_free(drawing);
+    }
+}
+
+static void a_heat_map_has_a_cell_for_every_depth_and_quality(void **state) {
+    Drawing *drawing = drawing_of(fake_table((int[]){2, 4, 6}, 3, 2));
+    const Figure *figure = figure_named(drawing, "n_layer_by_quality");
+    const Layer *cells = layer_of(&figure->panels[0], LAYER_CELLS, LINE_SOLID, 0);
+    assert_int_equal(cells->n, 6);
+    assert_near(cells->data[5].x, 2, 0); /* column 6 layers, row quality 1 */
+    assert_near(cells->data[5].y, 1, 0);
+    assert_near(cells->data[5].low, fake_value(1, 0, 7) + 0.0005, 1e-12);
+    assert_string_equal(figure->panels[0].y.ticks[1].text, "1");
+    drawing_free(drawing);
+}
+
+static void released_curves_are_drawn_where_task_and_critic_are_the_papers(void **state) {
+    Table *table = table_create();
+    for (uint32_t seed = 0; seed < 2; seed++) {
+        TrainingSpec spec = fake_spec(4, seed);
+        spec.task.n_points = 20;
+        add_fake(table, fake_training(&spec, OUTCOME_DONE));
+        Record cell = fake_cell(&spec, 1);
+        curves_free(&cell.of.cell.curves);
+        assert_int_equal(curves_create(&cell.of.cell.curves, 20, NULL), STATUS_OK);
+        cell.of.cell.curves.value[curves_at(&cell.of.cell.curves, METRIC_NMSE, 19)] = 0.5;
+        cell.of.cell.curves.value[curves_at(&cell.of.cell.curves, METRIC_NMSE, 10)] = 0.5;
+        add_fake(table, cell);
+    }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    const Figure *figure = figure_named(drawing, "quality");
+    const Layer *released = layer_of(&figure->panels[1], LAYER_LINES, LINE_DOTTED, 0);
+    assert_non_null(released);
+    assert_int_equal(released->n, 14);
+    assert_near(released->data[13].x, 15, 0);
+    assert_near(released->data[13].y, 0.29655862, 1e-12); /* the last number of the file's first row */
+    assert_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_DOTTED, 0)); /* it has no tau */
+    assert_non_null(strstr(figure->caption, "another scale"));
+    assert_near(figure->panels[1].x.to, 15, 0); /* the paper's axis; the data go on */
+    assert_near(layer_of(&figure->panels[1], LAYER_LINES, LINE_SOLID, 0)->data[17].x, 19, 0);
+    drawing_free(drawing);
+}
+
+static void the_training_figure_has_a_line_a_seed_and_the_mean_and_what_a_guess_costs(void **state) {
+    Drawing *drawing = drawing_of(fake_table((int[]){2}, 1, 3));
+    const Figure *figure = figure_named(drawing, "training");
+    const Panel *panel = &figure->panels[0];
+    assert_non_null(layer_of(panel, LAYER_LINES, LINE_THIN, 2));
+    assert_null(layer_of(panel, LAYER_LINES, LINE_THIN, 3));
+    const Layer *mean = layer_of(panel, LAYER_LINES, LINE_SOLID, 0);
+    assert_int_equal(mean->n, 2);
+    assert_near(mean->data[1].x, 3000, 0);
+    assert_near(mean->data[1].y, 14.5, 1e-12);
+    double guess = (log(2) + log(6) + log(24) + log(120) + log(720) + log(5040)) / 6;
+    assert_near(layer_of(panel, LAYER_LINES, LINE_DASHED, 0)->data[0].y, guess, 1e-9);
+    drawing_free(drawing);
+}
+
+static void results_without_a_model_have_no_figures_of_models(void **state) {
+    Table *table = table_create();
+    TrainingSpec spec = fake_spec(2, 0);
+    add_fake(table, fake_baseline(&spec, 1, PREDICTOR_GD));
+    add_fake(table, fake_training(&spec, OUTCOME_FAILED));
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    assert_null(figure_named(drawing, "quality"));
+    assert_non_null(figure_named(drawing, "training")); /* how far it came */
+    assert_int_equal(drawing->figures.count, 1);
+    drawing_free(drawing);
+    table = table_create();
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    drawing = drawing_of(table);
+    assert_int_equal(drawing->figures.count, 0);
     drawing_free(drawing);
 }
 
@@ -123,11 +266,57 @@ static void ordered_colours_run_from_dark_to_light(void **state) {
     assert_int_equal(colour_ordered(0, 1), 0x440154);
 }
 
+/* --- ranges ---------------------------------------------------------------------------------------------------------
+ */
+
+static void bands_may_reach_past_the_lines_but_never_dwarf_them(void **state) {
+    Figure *figure = figure_create("a");
+    Panel *panel = figure_panel(figure, "y", "x");
+    Layer *layer = figure_layer(figure, panel, LAYER_LINES, 0, "line");
+    figure_datum(figure, layer, 0, 1, NAN, NAN);
+    figure_datum(figure, layer, 1, 2, NAN, NAN);
+    figure_datum(figure, layer, 2, NAN, NAN, NAN);
+    layer = figure_layer(figure, panel, LAYER_BANDS, 0, "band");
+    figure_datum(figure, layer, 0, 1, 0.95, 100);
+    figure_datum(figure, layer, 1, 2, -INFINITY, NAN);
+    double from, to;
+    panel_y_range(panel, &from, &to);
+    assert_near(from, 0.95 - 0.02 * (2.2 - 0.95), 0.01);
+    assert_near(to, 2.2 + 0.02 * (2.2 - 0.95), 0.01);
+    panel->y.bound_to = 2.1;
+    panel_y_range(panel, &from, &to);
+    assert_near(to, 2.1, 0);
+    figure_free(figure);
+}
+
+static void a_figure_of_nothing_or_of_one_value_has_a_range(void **state) {
+    Figure *figure = figure_create("a b/c");
+    assert_string_equal(figure->name, "a_b_c");
+    Panel *panel = figure_panel(figure, "y", "x");
+    double from, to;
+    assert_false(figure_has_data(figure));
+    panel_y_range(panel, &from, &to);
+    assert_true(from < to);
+    Layer *layer = figure_layer(figure, panel, LAYER_POINTS, 0, "point");
+    figure_datum(figure, layer, 3, 3, NAN, NAN);
+    assert_true(figure_has_data(figure));
+    panel->x.scale = SCALE_LOG2;
+    panel_x_range(panel, &from, &to);
+    assert_true(from > 0 && from < 3 && to > 3);
+    panel_y_range(panel, &from, &to);
+    assert_true(from < 3 && to > 3);
+    figure_free(figure);
+}
+
+/* --- drawing --------------------------------------------------------------------------------------------------------
+ */
+
 static void a_figure_is_drawn_with_its_script_and_data_beside_it(void **state) {
     Drawing *drawing = drawing_of(fake_table((int[]){2}, 1, 3));
     Error err = {{0}};
-    snprintf(drawing->figures[0].legend_title, sizeof drawing->figures[0].legend_title, "it's _odd_ {^} \\n \"title\"");
-    if (figure_write(&drawing->figures[0], drawing->dir, true, &err) != STATUS_OK) fail_msg("%s", err.text);
+    Figure *figure = figure_named(drawing, "quality");
+    snprintf(figure->keys[0].text, sizeof figure->keys[0].text, "it's _odd_ {^} \\n \"title\"");
+    if (gnuplot_draw(figure, drawing->dir, true, &err) != STATUS_OK) fail_msg("%s", err.text);
     char *svg = text_of(drawing, "quality.svg"), *script = text_of(drawing, "quality.gp"),
          *data = text_of(drawing, "quality.dat"), *png = text_of(drawing, "quality.png");
     assert_non_null(svg);
@@ -146,11 +335,22 @@ static void a_figure_is_drawn_with_its_script_and_data_beside_it(void **state) {
     drawing_free(drawing);
 }
 
+static void every_kind_of_figure_is_drawn(void **state) {
+    Drawing *drawing = drawing_of(fake_table((int[]){1, 2, 4}, 3, 3));
+    for (int i = 0; i < drawing->figures.count; i++) {
+        char *svg = drawn(drawing, drawing->figures.items[i], "svg");
+        assert_non_null(strstr(svg, "<path")); /* something was drawn */
+        assert_non_null(strstr(svg, "</svg>"));
+        assert_true(drawing->figures.items[i]->caption[0] != '\0');
+        assert_true(drawing->figures.items[i]->title[0] != '\0');
+        free(svg);
+    }
+    drawing_free(drawing);
+}
+
 static void one_seed_is_drawn_without_a_band_and_says_so(void **state) {
     Drawing *drawing = drawing_of(fake_table((int[]){2}, 1, 1));
-    Error err = {{0}};
-    if (figure_write(&drawing->figures[0], drawing->dir, false, &err) != STATUS_OK) fail_msg("%s", err.text);
-    char *script = text_of(drawing, "quality.gp"), *svg = text_of(drawing, "quality.svg");
+    char *svg = drawn(drawing, figure_named(drawing, "quality"), "svg"), *script = text_of(drawing, "quality.gp");
     assert_null(strstr(script, "filledcurves"));
     assert_non_null(strstr(svg, "1 seed: no interval"));
     free(script);
@@ -160,11 +360,12 @@ static void one_seed_is_drawn_without_a_band_and_says_so(void **state) {
 
 static void a_missing_gnuplot_is_a_clear_message_and_leaves_no_old_picture(void **state) {
     Drawing *drawing = drawing_of(fake_table((int[]){2}, 1, 3));
+    const Figure *figure = figure_named(drawing, "quality");
     char *path = strdup(getenv("PATH"));
     Error err = {{0}};
-    assert_int_equal(figure_write(&drawing->figures[0], drawing->dir, false, &err), STATUS_OK);
+    assert_int_equal(gnuplot_draw(figure, drawing->dir, false, &err), STATUS_OK);
     setenv("PATH", drawing->dir, 1);
-    assert_int_equal(figure_write(&drawing->figures[0], drawing->dir, false, &err), STATUS_FAILED);
+    assert_int_equal(gnuplot_draw(figure, drawing->dir, false, &err), STATUS_FAILED);
     setenv("PATH", path, 1);
     free(path);
     assert_non_null(strstr(err.text, "gnuplot"));
@@ -178,8 +379,8 @@ static void the_report_holds_figure_table_and_provenance_and_escapes_what_it_quo
     char path[128];
     Error err = {{0}};
     snprintf(path, sizeof path, "%s/report.html", drawing->dir);
-    assert_int_equal(figure_write(&drawing->figures[0], drawing->dir, false, &err), STATUS_OK);
-    assert_int_equal(report_write(drawing->summary, drawing->figures, 1, drawing->dir, path, &err), STATUS_OK);
+    assert_int_equal(gnuplot_draw(figure_named(drawing, "quality"), drawing->dir, false, &err), STATUS_OK);
+    assert_int_equal(report_write(drawing->summary, &drawing->figures, drawing->dir, path, &err), STATUS_OK);
     char *html = text_of(drawing, "report.html");
     assert_non_null(strstr(html, "<svg"));
     assert_null(strstr(html, "<?xml"));
@@ -189,6 +390,7 @@ static void the_report_holds_figure_table_and_provenance_and_escapes_what_it_quo
     assert_non_null(strstr(html, "model: {}"));
     assert_non_null(strstr(html, "fake 1"));
     assert_non_null(strstr(html, "complete"));
+    assert_non_null(strstr(html, "was not drawn")); /* the others */
     free(html);
     drawing_free(drawing);
 }
@@ -199,8 +401,17 @@ int main(int argc, char **argv) {
         cmocka_unit_test(every_training_axis_has_a_figure_at_the_best_quality_with_gd_once),
         cmocka_unit_test(axes_that_move_together_give_one_figure_that_names_both),
         cmocka_unit_test(an_axis_of_many_values_is_thinned_evenly_and_keeps_its_ends),
+        cmocka_unit_test(figures_are_slices_through_the_configuration_nearest_to_the_papers),
+        cmocka_unit_test(an_axis_is_spaced_by_factors_where_its_values_are),
+        cmocka_unit_test(a_heat_map_has_a_cell_for_every_depth_and_quality),
+        cmocka_unit_test(released_curves_are_drawn_where_task_and_critic_are_the_papers),
+        cmocka_unit_test(the_training_figure_has_a_line_a_seed_and_the_mean_and_what_a_guess_costs),
+        cmocka_unit_test(results_without_a_model_have_no_figures_of_models),
         cmocka_unit_test(ordered_colours_run_from_dark_to_light),
+        cmocka_unit_test(bands_may_reach_past_the_lines_but_never_dwarf_them),
+        cmocka_unit_test(a_figure_of_nothing_or_of_one_value_has_a_range),
         cmocka_unit_test(a_figure_is_drawn_with_its_script_and_data_beside_it),
+        cmocka_unit_test(every_kind_of_figure_is_drawn),
         cmocka_unit_test(one_seed_is_drawn_without_a_band_and_says_so),
         cmocka_unit_test(a_missing_gnuplot_is_a_clear_message_and_leaves_no_old_picture),
         cmocka_unit_test(the_report_holds_figure_table_and_provenance_and_escapes_what_it_quotes),

@@ -1,0 +1,50 @@
+/* The kinds of figures, a function each, and what they share. Each adds to a set what the results have to show. */
+#ifndef ANALYSIS_FIGURE_KINDS_H
+#define ANALYSIS_FIGURE_KINDS_H
+
+#include "analysis/figure_choice.h"
+#include "analysis/measure.h"
+#include "analysis/slice.h"
+
+/* A new figure of that name; NULL: no memory, and the set says so. */
+Figure *figure_begin(FigureSet *set, const char *name);
+/* Takes a figure (NULL: none) into the set; one without data is dropped, and one for which there is no room counted. */
+void figure_end(FigureSet *set, Figure *figure);
+
+/* --- kinds ------------------------------------------------------------------------------------------------------- */
+
+/* Curves against the number of examples, Kendall's tau beside normalised MSE. "quality": a curve per critique quality
+ * of the base configuration, gd dashed in its colour, the released model's dotted where it is known. "predictors": the
+ * model and all baselines under the best critic. Then for every further axis a figure of its name, under the best
+ * critic. */
+void figure_curves(FigureSet *set, const Summary *summary);
+/* The metrics at the summary's number of examples against every ordered axis: a point per seed, the mean with its
+ * interval, a line per critique quality. "AXIS_at". */
+void figure_levels(FigureSet *set, const Summary *summary);
+/* The metrics over critique quality and every other ordered axis as heat maps. "AXIS_by_quality". */
+void figure_heat(FigureSet *set, const Summary *summary);
+/* "training": loss against step, a thin line a seed, a thick one their mean, a colour per configuration. */
+void figure_training(FigureSet *set, const Summary *summary);
+/* "cost": core-seconds of one training of every configuration. */
+void figure_cost(FigureSet *set, const Summary *summary);
+
+/* --- what they share --------------------------------------------------------------------------------------------- */
+
+enum { BAND_SEEDS = 3 }; /* fewer are drawn one by one */
+
+/* A panel for a measure, its axis fit for it. */
+Panel *measure_panel(Figure *figure, Measure measure, const char *x_label);
+/* The colour of value i of n of an axis: the last of ordered ones, the best critic or the largest, is the darkest. */
+uint32_t axis_colour(const Setting *axis, int i, int n);
+/* Scales an axis that shows the values of a setting and ticks each of them: by factors where that spaces them more
+ * evenly. */
+void setting_scale(Figure *figure, Axis *axis, const Setting *setting, const double *values, int n);
+/* Legend lines about seeds: what bands and thin lines are. */
+void seeds_key(Figure *figure, const Configuration *const *configurations, int n);
+/* Puts into the caption which of n labelled configurations has the largest and the smallest mean of a measure. */
+void extremes_caption(Figure *figure, Measure measure, const Configuration *const *configurations,
+                      const char (*labels)[FIGURE_TEXT_BYTES], int n);
+/* "0.29 ± 0.01"; "0.29" without an interval. */
+const char *interval_text(const MeanInterval *interval, char text[48]);
+
+#endif

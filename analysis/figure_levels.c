@@ -1,0 +1,138 @@
+/* Figures of a metric against an ordered axis. See figure_kinds.h. */
+#include "analysis/figure_kinds.h"
+#include "analysis/palette.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { QUALITIES_MAX = 5, SEED_POINTS_MAX = 60 };
+
+/* The configurations of one line: an axis value each, ascending; NULL: the grid has none. */
+typedef struct Line {
+    const Configuration *at[SLICE_MAX];
+} Line;
+
+static void add_line(Figure *figure, Panel *panel, Measure measure, const Line *line, const double *values, int n,
+                     uint32_t colour, LineStyle style, const char *note) {
+    bool with_seeds = style == LINE_SOLID;
+    Layer *layer = figure_layer(figure, panel, LAYER_LINES, colour, "%s, mean over seeds", note);
+    if (layer != NULL) layer->style = style == LINE_SOLID ? LINE_THIN : style;
+    for (int i = 0; i < n; i++)
+        figure_datum(figure, layer, values[i], line->at[i] != NULL ? measure_interval(line->at[i], measure).mean : NAN,
+                     NAN, NAN);
+    if (!with_seeds) return;
+    layer = figure_layer(figure, panel, LAYER_POINTS, colour, "%s, every seed", note);
+    for (int i = 0; i < n; i++)
+        for (int seed = 0; line->at[i] != NULL && seed < line->at[i]->n_series && seed < SEED_POINTS_MAX; seed++)
+            figure_datum(figure, layer, values[i], measure_of(&line->at[i]->series[seed], measure), NAN, NAN);
+    layer = figure_layer(figure, panel, LAYER_INTERVALS, colour, "%s, mean and 95 %% t interval", note);
+    for (int i = 0; i < n; i++) {
+        if (line->at[i] == NULL) continue;
+        MeanInterval interval = measure_interval(line->at[i], measure);
+        if (interval.n > 0)
+            figure_datum(figure, layer, values[i], interval.mean, interval.n > 1 ? interval.low : interval.mean,
+                         interval.n > 1 ? interval.high : interval.mean);
+    }
+}
+
+static Line line_along(const Summary *summary, const Configuration *base, const Setting *axis, const double *values,
+                       int n, double quality) {
+    const Setting *settings[2] = {axis, settings_find("evaluate.critique_quality")};
+    Line line = {{NULL}};
+    for (int i = 0; i < n; i++)
+        line.at[i] =
+            slice_nearest(summary, base, settings, (double[2]){values[i], quality}, setting_is_quality(axis) ? 1 : 2);
+    return line;
+}
+
+/* What a figure over an axis is made of. */
+typedef struct Plan {
+    const Summary *summary;
+    const Configuration *base;
+    const Setting *axis;
+    const Measure *measures; /* (n_measures) a panel each */
+    int n_measures, n;
+    double values[SLICE_MAX]; /* (n) of the axis, ascending */
+} Plan;
+
+static void add_to_panels(Figure *figure, const Plan *plan, const Line *line, uint32_t colour, LineStyle style,
+                          const char *note) {
+    for (int i = 0; i < plan->n_measures; i++)
+        add_line(figure, &figure->panels[i], plan->measures[i], line, plan->values, plan->n, colour, style, note);
+}
+
+/* gd under the critics of a line of models, dashed. */
+static void add_gd(Figure *figure, const Plan *plan, const Line *models) {
+    Line gd = {{NULL}};
+    bool any = false;
+    for (int i = 0; i < plan->n; i++) {
+        if (models->at[i] != NULL) gd.at[i] = configuration_beside(plan->summary, models->at[i], PREDICTOR_GD);
+        any = any || (gd.at[i] != NULL && !isnan(measure_of(gd.at[i]->series, plan->measures[0])));
+    }
+    if (!any) return;
+    add_to_panels(figure, plan, &gd, COLOUR_GREY, LINE_DASHED, "gd");
+    figure_key(figure, KEY_LINE, LINE_DASHED, COLOUR_GREY, "gd");
+    figure_caption(figure, "Dashed: gd, gradient descent on the same examples, under the best critic. ");
+}
+
+/* A line per quality, best first, or one line if the axis is quality itself. */
+static void add_lines(Figure *figure, const Plan *plan) {
+    const Setting *quality = settings_find("evaluate.critique_quality");
+    double qualities[QUALITIES_MAX] = {NAN};
+    bool over_quality = setting_is_quality(plan->axis);
+    int left_out, n = over_quality ? 1 : slice_values(plan->summary, quality, qualities, QUALITIES_MAX, &left_out);
+    if (n > 1) figure_key(figure, KEY_TEXT, LINE_SOLID, 0, "critique quality q");
+    Line best = {{NULL}};
+    for (int i = n - 1; i >= 0; i--) {
+        uint32_t colour = n > 1 ? axis_colour(quality, i, n) : colour_distinct(0);
+        Line line = line_along(plan->summary, plan->base, plan->axis, plan->values, plan->n, qualities[i]);
+        char label[64];
+        snprintf(label, sizeof label, n > 1 ? "%g" : "model", qualities[i]);
+        add_to_panels(figure, plan, &line, colour, LINE_SOLID, label);
+        figure_key(figure, KEY_INTERVAL, LINE_SOLID, colour, "%s", label);
+        if (i == n - 1) best = line;
+    }
+    add_gd(figure, plan, &best);
+    figure_key(figure, KEY_POINT, LINE_SOLID, COLOUR_GREY, "one seed");
+}
+
+static void add_figure(FigureSet *set, const Plan *plan) {
+    char name[64], full[FIGURE_NAME_BYTES], place[48], fixed[256];
+    slice_axis_name(plan->axis, name, sizeof name);
+    snprintf(full, sizeof full, "%s_at_%d", setting_is_quality(plan->axis) ? "quality" : name, plan->measures[0].index);
+    Figure *figure = figure_begin(set, full);
+    if (figure == NULL) return;
+    measure_place(plan->measures[0], place);
+    snprintf(figure->title, sizeof figure->title, "%s, %s", name, place);
+    figure_caption(figure, "The metrics %s against %s. Circles: seeds; dots and bars: means with 95 %% t intervals. ",
+                   place, name);
+    series_label(plan->summary->table, plan->base->series, plan->axis, fixed, sizeof fixed);
+    if (fixed[0] != '\0') figure_caption(figure, "Other settings, where the grid can keep them: %s. ", fixed);
+    for (int i = 0; i < plan->n_measures; i++)
+        setting_scale(figure, &measure_panel(figure, plan->measures[i], name)->x, plan->axis, plan->values, plan->n);
+    add_lines(figure, plan);
+    figure_end(set, figure);
+}
+
+void figure_levels(FigureSet *set, const Summary *summary) {
+    const Configuration *base = slice_base(summary);
+    const Measure measures[] = {{MEASURE_EXAMPLES, METRIC_KENDALL_TAU, summary->at},
+                                {MEASURE_EXAMPLES, METRIC_NMSE, summary->at}};
+    Slice drawn[AXES_MAX];
+    int n_drawn = 0;
+    for (int i = 0; base != NULL && i < summary->table->n_axes; i++) {
+        const Setting *axis = summary->table->axes[i];
+        if (!setting_is_ordered(axis) || !setting_applies(axis, PREDICTOR_MODEL)) continue;
+        Slice slice = slice_along(summary, base, axis);
+        bool seen = slice.n < 2;
+        for (int j = 0; j < n_drawn && !seen; j++)
+            seen = slice_same(&drawn[j], &slice);
+        if (seen) continue;
+        drawn[n_drawn++] = slice;
+        Plan plan = {
+            .summary = summary, .base = base, .axis = axis, .measures = measures, .n_measures = 2, .n = slice.n};
+        for (int j = 0; j < slice.n; j++)
+            plan.values[j] = setting_get(axis, &slice.members[j]->series->settings);
+        add_figure(set, &plan);
+    }
+}

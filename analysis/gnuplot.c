@@ -1,0 +1,94 @@
+/* See gnuplot.h. */
+#include "analysis/gnuplot.h"
+
+#include "analysis/figure_script.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { EXIT_NO_PROGRAM = 127 };
+
+/* In the child: gnuplot in dir, its messages into the pipe. */
+static void become_gnuplot(const char *dir, const char *script, bool png, int messages) {
+    if (chdir(dir) != 0 || dup2(messages, STDOUT_FILENO) < 0 || dup2(messages, STDERR_FILENO) < 0) _exit(1);
+    if (png)
+        execlp("gnuplot", "gnuplot", "-e", "png=1", script, (char *)NULL);
+    else
+        execlp("gnuplot", "gnuplot", script, (char *)NULL);
+    _exit(errno == ENOENT ? EXIT_NO_PROGRAM : 1);
+}
+
+/* Reads until the child closes its end; keeps the first bytes as one line, the rest only keeps the pipe from filling.
+ */
+static void read_messages(int from, char *text, size_t text_bytes) {
+    size_t used = 0;
+    char rest[512];
+    for (;;) {
+        bool room = used < text_bytes - 1;
+        ssize_t got = read(from, room ? text + used : rest, room ? text_bytes - 1 - used : sizeof rest);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        if (room) used += (size_t)got;
+    }
+    text[used] = '\0';
+    for (char *c = text; *c != '\0'; c++)
+        if (*c == '\n' || *c == '\r') *c = ' ';
+}
+
+static Status run_gnuplot(const char *dir, const char *script, bool png, Error *err) {
+    int ends[2];
+    if (pipe(ends) != 0) return error_set(err, STATUS_IO, "gnuplot: cannot make a pipe: %s", strerror(errno));
+    pid_t child = fork();
+    if (child < 0) {
+        close(ends[0]);
+        close(ends[1]);
+        return error_set(err, STATUS_IO, "gnuplot: cannot fork: %s", strerror(errno));
+    }
+    if (child == 0) become_gnuplot(dir, script, png, ends[1]);
+    close(ends[1]);
+    char messages[512];
+    read_messages(ends[0], messages, sizeof messages);
+    close(ends[0]);
+    int ended = -1;
+    while (waitpid(child, &ended, 0) < 0 && errno == EINTR)
+        continue;
+    if (WIFEXITED(ended) && WEXITSTATUS(ended) == 0) return STATUS_OK;
+    if (WIFEXITED(ended) && WEXITSTATUS(ended) == EXIT_NO_PROGRAM)
+        return error_set(
+            err, STATUS_FAILED,
+            "gnuplot is not on PATH: no figure can be drawn; install it (Debian: gnuplot-nox) and analyze again");
+    return error_set(err, STATUS_FAILED, "gnuplot %s/%s failed: %s", dir, script, messages);
+}
+
+/* Writes one of the figure's files by print. */
+static Status write_file(const Figure *figure, const char *dir, const char *suffix,
+                         void (*print)(const Figure *, FILE *), Error *err) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s.%s", dir, figure->name, suffix);
+    FILE *out = fopen(path, "w");
+    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    print(figure, out);
+    bool failed = ferror(out) != 0;
+    if (fclose(out) != 0 || failed)
+        return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return STATUS_OK;
+}
+
+Status gnuplot_draw(const Figure *figure, const char *dir, bool png, Error *err) {
+    char path[PATH_MAX], script[FIGURE_NAME_BYTES + 8];
+    snprintf(path, sizeof path, "%s/%s.svg", dir, figure->name);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/%s.png", dir, figure->name);
+    unlink(path);
+    if (!figure_is_whole(figure)) return error_set(err, STATUS_NO_MEMORY, "no memory for the figure %s", figure->name);
+    Status status = write_file(figure, dir, "dat", figure_print_data, err);
+    if (status == STATUS_OK) status = write_file(figure, dir, "gp", figure_print_script, err);
+    snprintf(script, sizeof script, "%s.gp", figure->name);
+    if (status == STATUS_OK) status = run_gnuplot(dir, script, false, err);
+    if (status == STATUS_OK && png) status = run_gnuplot(dir, script, true, err);
+    return status;
+}
