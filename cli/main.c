@@ -20,6 +20,7 @@ static const struct {
     {"status", command_status, "how far a run is, also while it goes on"},
     {"analyze", command_analyze, "tables, figures and a report from results"},
     {"export", command_export, "results as CSV or JSON lines"},
+    {"merge", command_merge, "the union of results folders, by id"},
     {"verify", command_verify, "check every record; --repair cuts a torn tail"},
     {"train", command_train, "one training, its parameters to a safetensors file"},
     {"evaluate", command_evaluate, "measure a trained model, also one trained with PyTorch"},

@@ -1,6 +1,7 @@
 /* See run_folder.h. */
 #include "cli/run_folder.h"
 
+#include "cli/provenance.h"
 #include "cli/version.h"
 #include "cli/warning.h"
 #include "coordinator/segments.h"
@@ -66,27 +67,12 @@ static void describe_scheduler(char *text, size_t size) {
     }
 }
 
-static char *join_command_line(int argc, char **argv) {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL) return NULL;
-    fputs("palinode", out);
-    for (int i = 0; i < argc; i++)
-        fprintf(out, " %s", argv[i]);
-    if (fclose(out) != 0) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
 static Status open_journal(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal **out,
                            Error *err) {
     char scheduler[512], warning[2048] = "";
     const Roster *roster = origin->roster;
     const Hello *here = &roster->ranks[0];
-    char *command = join_command_line(origin->argc, origin->argv), *ranks = roster_describe(roster);
+    char *command = provenance_command_line(origin->argc, origin->argv), *ranks = roster_describe(roster);
     describe_scheduler(scheduler, sizeof scheduler);
     Record header = {.kind = RECORD_HEADER,
                      .of.header = {.schema = SCHEMA_VERSION,

@@ -78,6 +78,37 @@ Status journal_read(const char *dir, RecordVisitor visit, void *context, char *w
     return status;
 }
 
+typedef struct Placing {
+    PlacedVisitor visit;
+    void *context;
+    RecordPlace place;
+} Placing;
+
+static Status visit_placed(void *context, uint64_t offset, Record *record, Error *err) {
+    Placing *placing = context;
+    placing->place.offset = offset;
+    return placing->visit(placing->context, &placing->place, record, err);
+}
+
+Status journal_visit(const char *dir, PlacedVisitor visit, void *context, char *warning, size_t warning_bytes,
+                     Error *err) {
+    static const char *const kinds[] = {"records", "models"};
+    Warnings warnings = warnings_in(warning, warning_bytes);
+    Status status = STATUS_OK;
+    for (int k = 0; status == STATUS_OK && k < 2; k++) {
+        SegmentList segments;
+        status = segments_list(dir, kinds[k], &segments, err);
+        for (size_t i = 0; status == STATUS_OK && i < segments.count; i++) {
+            char path[PATH_MAX];
+            segment_path(dir, kinds[k], segments.names[i], path);
+            Placing placing = {visit, context, {.path = path, .segment = segments.names[i]}};
+            status = scan_segment(dir, kinds[k], segments.names[i], visit_placed, &placing, &warnings, err);
+        }
+        segments_free(&segments);
+    }
+    return status;
+}
+
 /* --- index ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t parameter_bytes(const ModelRecord *model) {

@@ -50,6 +50,18 @@ Status journal_close(Journal *journal, const Record *end, Error *err);
 Status journal_read(const char *dir, RecordVisitor visit, void *context, char *warning, size_t warning_bytes,
                     Error *err);
 
+/* Where a record of a results folder is. */
+typedef struct RecordPlace {
+    const char *path, *segment; /* until the next call of the visitor */
+    uint64_t offset;
+} RecordPlace;
+
+typedef Status (*PlacedVisitor)(void *context, const RecordPlace *place, Record *record, Error *err);
+
+/* As journal_read, with the place of every record, and models too: after all others. */
+Status journal_visit(const char *dir, PlacedVisitor visit, void *context, char *warning, size_t warning_bytes,
+                     Error *err);
+
 /* What journal_verify found in one file. */
 typedef struct SegmentCheck {
     const char *path;

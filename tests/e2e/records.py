@@ -53,3 +53,31 @@ def results(folder, proto):
                     content.ClearField(field.name)
             found[kind, getattr(content, IDS[kind]).hex()] = content.SerializeToString(deterministic=True)
     return found
+
+
+def checksum(data):
+    """The masked CRC-32C of TFRecord framing."""
+    state = 0xFFFFFFFF
+    for byte in data:
+        state ^= byte
+        for _ in range(8):
+            state = state >> 1 ^ (0x82F63B78 if state & 1 else 0)
+    state ^= 0xFFFFFFFF
+    return ((state >> 15 | state << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def write(path, messages):
+    """Writes Record messages as one file."""
+    with open(path, "wb") as file:
+        for message in messages:
+            data = message.SerializeToString()
+            length = struct.pack("<Q", len(data))
+            file.write(length + struct.pack("<I", checksum(length)) + data + struct.pack("<I", checksum(data)))
+
+
+def change(path, proto, alter):
+    """Rewrites a file with alter(record) applied to every record: what no run of palinode would write."""
+    messages = list(read(path, proto))
+    for message in messages:
+        alter(message)
+    write(path, messages)

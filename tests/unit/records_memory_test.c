@@ -1,6 +1,7 @@
-/* Every allocation of the codec, of record files and of the journal, failed in turn: each time STATUS_NO_MEMORY and
- * nothing lost. The linker hands this program's calls of malloc, calloc, realloc and free to the functions below. */
-#include "coordinator/journal.h"
+/* Every allocation of the codec, of record files, of the journal and of a merge, failed in turn: each time
+ * STATUS_NO_MEMORY and nothing lost. The linker hands this program's calls of malloc, calloc, realloc and free to the
+ * functions below. */
+#include "coordinator/merge.h"
 
 #include "tests/unit/wire_samples.h"
 
@@ -193,6 +194,46 @@ static Status read_results(void *context, Error *err) {
     return status;
 }
 
+static void ignore_difference(void *context, const MergeDifference *found) {}
+
+/* Merges two folders that share a result under different numerics. */
+static Status merge_results(void *context, Error *err) {
+    const Results *results = context;
+    const MergeOptions options = {false, ignore_difference, ignore_difference, NULL};
+    char out[64], warning[256];
+    MergeSummary summary;
+    snprintf(out, sizeof out, "%s/merged", results->dir);
+    const char *dirs[] = {results->dir};
+    Status status = merge_folders(out, dirs, 1, &results->header, &options, &summary, warning, sizeof warning, err);
+    assert_int_equal(access(out, F_OK), status == STATUS_OK ? 0 : -1); /* as a whole or not at all */
+    empty_folder(out);
+    rmdir(out);
+    return status;
+}
+
+static void a_merge_survives_every_failed_allocation(void **state) {
+    char dir[] = "/tmp/palinode-memory-XXXXXX", path[64], warning[256];
+    assert_non_null(mkdtemp(dir));
+    Results results = {.dir = dir, .header = sample_record(RECORD_HEADER, 1)};
+    Record records[] = {sample_record(RECORD_TRAINING, 1), sample_record(RECORD_CELL, 2), sample_record(RECORD_CELL, 2),
+                        sample_record(RECORD_MODEL, 1)};
+    records[2].of.cell.fingerprint[0] = 'T';
+    Journal *journal;
+    Error err;
+    assert_int_equal(journal_open(dir, &results.header, UINT64_MAX, &journal, warning, sizeof warning, &err),
+                     STATUS_OK);
+    assert_int_equal(journal_append(journal, records, 4, NULL, &err), STATUS_OK);
+    assert_int_equal(journal_close(journal, NULL, NULL), STATUS_OK);
+    snprintf(path, sizeof path, "%s/job.yaml", dir);
+    assert_int_equal(journal_replace_file(path, "name: memory\n", &err), STATUS_OK);
+    assert_in_range(fail_in_turn(merge_results, &results), 100, 4000);
+    record_free(&results.header);
+    for (int i = 0; i < 4; i++)
+        record_free(&records[i]);
+    empty_folder(dir);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void a_journal_survives_every_failed_allocation(void **state) {
     char dir[] = "/tmp/palinode-memory-XXXXXX";
     assert_non_null(mkdtemp(dir));
@@ -216,6 +257,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(encoding_and_decoding_survive_every_failed_allocation),
         cmocka_unit_test(curves_survive_every_failed_allocation),
         cmocka_unit_test(a_journal_survives_every_failed_allocation),
+        cmocka_unit_test(a_merge_survives_every_failed_allocation),
     };
     return run_tests(tests, argc, argv);
 }

@@ -1,0 +1,37 @@
+/* What a record says, apart from when and where it was found: its id, its numerics, and how far two records of one id
+ * are from each other.
+ *
+ * Provenance is what may differ between equal runs: time, host, rank, attempts, memory. All the rest is content; equal
+ * fingerprints promise equal content to the bit. */
+#ifndef PROTO_WIRE_RECORD_CONTENT_H
+#define PROTO_WIRE_RECORD_CONTENT_H
+
+#include "proto/base/status.h"
+#include "proto/wire/messages.h"
+
+/* "training", "cell", "baseline", "model"; "header", "end". */
+const char *record_kind_name(RecordKind kind);
+/* Whether records of this kind have an id and a fingerprint: all but headers and ends. */
+bool record_has_id(const Record *record);
+/* Of a record that has one; a model's is that of its training. */
+Id record_id(const Record *record);
+const char *record_fingerprint(const Record *record);
+/* A training that failed: no result, only the news that there is none. */
+bool record_is_failure(const Record *record);
+
+/* Where two records of one kind and id differ most. */
+typedef struct RecordDifference {
+    bool differs;           /* in content; the fingerprint is no part of it */
+    char what[128];         /* "kendall_tau with 7 examples", "parameter 12 of 3000", "outcome", .. */
+    double a, b;            /* the two values; NaN: undefined, or no number */
+    double standard_errors; /* |a - b| in units of the larger standard error of the two; NaN: what has none */
+} RecordDifference;
+
+/* Compares the contents of two records of one kind. What has a standard error is preferred, then what differs most in
+ * proportion. STATUS_NO_MEMORY. */
+Status record_compare(const Record *a, const Record *b, RecordDifference *out, Error *err);
+
+/* "kendall_tau with 7 examples: 0.81 against 0.83, 0.4 standard errors" */
+const char *record_difference_text(const RecordDifference *difference, char *text, size_t text_bytes);
+
+#endif

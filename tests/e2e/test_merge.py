@@ -1,0 +1,80 @@
+"""palinode merge: pieces of a grid become one folder that every command takes."""
+
+import json
+
+import pytest
+import records
+from conftest import palinode
+from test_run import SMALL, write
+
+
+@pytest.fixture(scope="module")
+def proto():
+    return records.schema()
+
+
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory):
+    """SMALL done by seeds in two folders that share one seed, and a merge of them."""
+    folder = tmp_path_factory.mktemp("pieces")
+    job = write(folder, SMALL)
+    palinode("run", job, "-o", folder / "a", "--set", "seeds=[0]")
+    palinode("run", job, "-o", folder / "b")
+    palinode("merge", "-o", folder / "merged", folder / "a", folder / "b")
+    return folder
+
+
+def test_a_merged_folder_is_one_of_results_for_every_command(pieces, tmp_path, proto):
+    job, out = pieces / "job.yaml", pieces / "merged"
+    assert sorted(path.name for path in out.iterdir() if "resolved" not in path.name) == [
+        "job.yaml", "models-0001.tfrecord", "records-0001.tfrecord"]
+    assert len(list(out.glob("job.small.*.resolved.yaml"))) == 2  # the jobs differ in their seeds
+    assert records.results(out, proto) == records.results(pieces / "b", proto)
+    palinode("verify", out)
+    assert json.loads(palinode("status", out, "--json").stdout)["records"]["trainings_done"] == 4
+    assert json.loads(palinode("plan", job, "-o", out, "--json", "--rate", 1).stdout)["to_train"] == 0
+    plain = [sorted(palinode("export", folder, "--format", "csv").stdout.splitlines()) for folder in (out, pieces / "b")]
+    assert plain[0] == plain[1]
+    (row,) = palinode("export", out, "--format", "jsonl", "--table", "provenance").stdout.splitlines()
+    sources = json.loads(row)["sources"]
+    assert sources.count("\n") == 2 and "a/records-0001.tfrecord: palinode " in sources and "seeds=[0]" in sources
+    again = tmp_path / "again"
+    palinode("merge", "-o", again, out)
+    done = json.loads(palinode("run", job, "-o", again, "--set", "seeds.count=3", "--json").stdout)
+    assert done["trainings"]["trained"] == 2 and done["trainings"]["done"] == 6
+
+
+def test_a_result_that_differs_under_the_same_numerics_is_told_with_both_places(pieces, tmp_path, proto):
+    wrong = tmp_path / "wrong"
+    wrong.mkdir()
+    path = wrong / "records-0001.tfrecord"
+    path.write_bytes((pieces / "a" / "records-0001.tfrecord").read_bytes())
+    touched = []
+
+    def alter(record):
+        if record.HasField("cell") and not touched:
+            touched.append(record.cell.cell_id.hex())
+            record.cell.curves.value[5 + 3] += 0.25  # kendall_tau with 3 examples
+
+    records.change(path, proto, alter)
+    done = palinode("merge", "-o", tmp_path / "m", pieces / "a", wrong, expect=1)
+    assert f"conflict: cell {touched[0]} under 'numerics" in done.stdout
+    assert "kendall_tau with 3 examples: " in done.stdout and "standard errors" in done.stdout
+    assert str(path) in done.stdout and str(pieces / "a" / "records-0001.tfrecord") in done.stdout
+    assert "1 result differs under the same numerics" in done.stderr and not (tmp_path / "m").exists()
+    told = json.loads(palinode("merge", "-o", tmp_path / "m", pieces / "a", wrong, "--leave-out-conflicts", "--json",
+                               expect=1).stdout)
+    assert told["made"] and told["conflicts"] == 1 and told["cells"] == 5
+    assert told["first_conflicts"][0]["id"] == touched[0]
+    palinode("run", pieces / "job.yaml", "-o", tmp_path / "m", "--set", "seeds=[0]")  # does again what was left out
+    assert records.results(tmp_path / "m", proto) == records.results(pieces / "a", proto)
+
+
+def test_what_merge_cannot_do_is_said(pieces, tmp_path):
+    assert "-o is missing" in palinode("merge", pieces / "a", expect=64).stderr
+    assert "holds results of a run" in palinode("merge", "-o", pieces / "a", pieces / "b", expect=64).stderr
+    assert "cannot read the folder" in palinode("merge", "-o", tmp_path / "m", tmp_path / "none", expect=74).stderr
+    (tmp_path / "empty").mkdir()
+    assert "holds no records" in palinode("merge", "-o", tmp_path / "m", tmp_path / "empty", expect=65).stderr
+    (tmp_path / "file").write_text("")
+    assert "cannot read the folder" in palinode("merge", "-o", tmp_path / "file", pieces / "a", expect=74).stderr
