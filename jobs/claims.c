@@ -19,6 +19,15 @@ const char *claim_direction_name(int direction) {
     return direction >= 0 && direction < COUNT(names) ? names[direction] : "?";
 }
 
+const char *claim_kind_name(int kind) {
+    static const char *const names[] = {"examples", "rounds"};
+    return kind >= 0 && kind < COUNT(names) ? names[kind] : "?";
+}
+
+const char *claim_metric_name(const Claim *claim) {
+    return claim->kind == CLAIM_ROUNDS ? round_metric_name(claim->round_metric) : metric_name(claim->metric);
+}
+
 /* --- as a sentence ----------------------------------------------------------------------------------------------- */
 
 /* Text that grows in a buffer and is cut at its end. */
@@ -62,11 +71,15 @@ static void say_levels(Sentence *sentence, const Claim *claim) {
 const char *claim_sentence(const Claim *claim, char *text, size_t text_bytes) {
     Sentence sentence = {.text = text, .size = text_bytes};
     const char *direction = claim_direction_name((int)claim->direction);
-    say(&sentence, "%s ", metric_name(claim->metric));
-    if (claim->first == claim->last)
-        say(&sentence, "at %d examples", claim->first);
+    bool rounds = claim->kind == CLAIM_ROUNDS;
+    say(&sentence, "%s ", claim_metric_name(claim));
+    if (claim->first != claim->last)
+        say(&sentence, "over %s%d to %d%s", rounds ? "rounds " : "", claim->first, claim->last,
+            rounds ? "" : " examples");
+    else if (rounds)
+        say(&sentence, "at round %d", claim->first);
     else
-        say(&sentence, "over %d to %d examples", claim->first, claim->last);
+        say(&sentence, "at %d examples", claim->first);
     switch (claim->test) {
     case CLAIM_TREND:
         say(&sentence, " %s with ", direction);

@@ -29,8 +29,12 @@ typedef enum ClaimTest {
     CLAIM_PLATEAU,     /* from some level below the highest on, it stays within a margin of its best */
     CLAIM_DIFFERENCE,  /* it differs between arms a and b */
     CLAIM_EQUIVALENCE, /* it is the same in both up to a margin */
-    CLAIM_REGRESSION   /* it grows (falls) linearly with the critic's self-check accuracy */
+    CLAIM_REGRESSION   /* it grows (falls) linearly with the critic's self-check accuracy, of CLAIM_ROUNDS with that on
+                        * the responses of the rounds */
 } ClaimTest;
+
+/* What the metric is a function of: the number of examples, or the round of correction. */
+typedef enum ClaimKind { CLAIM_EXAMPLES, CLAIM_ROUNDS } ClaimKind;
 
 /* Of the metric's value: in a, compared with b; along the levels. */
 typedef enum ClaimDirection {
@@ -43,6 +47,7 @@ typedef enum ClaimDirection {
 
 /* Names as in a job file; "?" past the last. */
 const char *claim_test_name(int test);
+const char *claim_kind_name(int kind);
 const char *claim_direction_name(int direction);
 
 typedef struct ClaimCondition {
@@ -71,18 +76,23 @@ typedef struct ClaimArm {
 typedef struct Claim {
     char id[CLAIM_ID_BYTES];
     ClaimTest test;
-    Metric metric;
-    int first, last; /* numbers of examples; the metric is averaged over them */
+    ClaimKind kind;
+    Metric metric;            /* of CLAIM_EXAMPLES */
+    RoundMetric round_metric; /* of CLAIM_ROUNDS */
+    int first, last;          /* numbers of examples, or rounds; the metric is averaged over them */
     ClaimDirection direction;
     const Setting *over; /* of trend, plateau, regression; else NULL */
     double margin;       /* of plateau, equivalence; else 0 */
     ClaimConditions where, a, b;
-    Place place, at_place, over_place;
+    Place place, kind_place, at_place, over_place;
 
     int n_arms;
     ClaimArm *arms;  /* a and b; or one for each level, ascending */
     int64_t n_seeds; /* for which the grid has all arms */
 } Claim;
+
+/* "kendall_tau", "gain". */
+const char *claim_metric_name(const Claim *claim);
 
 /* "kendall_tau at 15 examples: model.attention softmax greater than model.attention linear". */
 const char *claim_sentence(const Claim *claim, char *text, size_t text_bytes);

@@ -411,16 +411,32 @@ static Status count_seeds(const Checker *checker, const Point *points, Error *er
 }
 
 /* Fits the numbers of examples into the smallest task among the arms. */
-static Status check_at(const Checker *checker, Error *err) {
+static Status check_examples(const Checker *checker, Error *err) {
     Claim *claim = checker->claim;
     int axis = grid_axis(checker->grid, "task.n_points"), most = claim->arms[0].settings.training.task.n_points - 1;
     for (int i = 1; i < claim->n_arms; i++)
         if (claim->arms[i].settings.training.task.n_points - 1 < most)
             most = claim->arms[i].settings.training.task.n_points - 1;
-    if (claim->last == 0) claim->first = claim->last = most;
+    if (!place_known(claim->at_place)) claim->first = claim->last = most;
     if (claim->last > most)
         return claim_error(checker, axis, claim->at_place, err,
                            "at %d examples, but with task.n_points %d there are 2 to %d", claim->last, most + 1, most);
+    return STATUS_OK;
+}
+
+/* Rounds are the job's, and made by models only. */
+static Status check_rounds(const Checker *checker, Error *err) {
+    Claim *claim = checker->claim;
+    int axis = grid_axis(checker->grid, "evaluate.rounds"), most = claim->arms[0].settings.evaluation.rounds;
+    if (most == 0) return claim_error(checker, axis, claim->kind_place, err, "kind: rounds, but evaluate.rounds is 0");
+    for (int i = 0; i < claim->n_arms; i++)
+        if (claim->arms[i].predictor != PREDICTOR_MODEL)
+            return claim_error(checker, -1, claim->kind_place, err, "kind: rounds, but %s makes no rounds",
+                               predictor_name(claim->arms[i].predictor));
+    if (!place_known(claim->at_place)) claim->first = claim->last = most;
+    if (claim->last > most)
+        return claim_error(checker, axis, claim->at_place, err, "at round %d, but evaluate.rounds is %d", claim->last,
+                           most);
     return STATUS_OK;
 }
 
@@ -431,8 +447,8 @@ static Status check_claim(const Checker *checker, Point *points, Error *err) {
     if (status == STATUS_OK)
         status = claim->over != NULL ? check_levels(checker, points, err) : check_pair(checker, points, err);
     if (status == STATUS_OK) status = count_seeds(checker, points, err);
-    if (status == STATUS_OK) status = check_at(checker, err);
-    return status;
+    if (status != STATUS_OK) return status;
+    return checker->claim->kind == CLAIM_ROUNDS ? check_rounds(checker, err) : check_examples(checker, err);
 }
 
 Status claims_file_check(ClaimList *claims, const Grid *grid, const Source *source, Error *err) {

@@ -49,21 +49,25 @@ enum { SLOT_PREDICTOR = AXES_MAX, SLOT_SEED, SLOT_SEEDS, SLOT_SHORT_KEYS };
 static const char *metric_choice(int value) {
     return metric_name((Metric)value);
 }
+static const char *round_metric_choice(int value) {
+    return round_metric_name((RoundMetric)value);
+}
 static const char *predictor_choice(int value) {
     return predictor_name((Predictor)value);
-}
-static const char *kind_choice(int value) {
-    static const char *const names[] = {"examples", "rounds"};
-    return value >= 0 && value < 2 ? names[value] : "?";
 }
 static const char *on_choice(int value) {
     return value == 0 ? "self_check_accuracy" : "?";
 }
 static const Setting test_field = {.key = "test", .type = SETTING_CHOICE, .choice_name = claim_test_name};
-static const Setting metric_field = {.key = "metric", .type = SETTING_CHOICE, .choice_name = metric_choice};
-static const Setting at_field = {
-    .key = "at", .type = SETTING_INTEGER, .minimum = CLAIM_FIRST_INDEX, .maximum = 255 /* task.n_points - 1 */};
-static const Setting kind_field = {.key = "kind", .type = SETTING_CHOICE, .choice_name = kind_choice};
+static const Setting kind_field = {.key = "kind", .type = SETTING_CHOICE, .choice_name = claim_kind_name};
+static const Setting metric_fields[] = {
+    [CLAIM_EXAMPLES] = {.key = "metric", .type = SETTING_CHOICE, .choice_name = metric_choice},
+    [CLAIM_ROUNDS] = {.key = "metric", .type = SETTING_CHOICE, .choice_name = round_metric_choice},
+};
+static const Setting at_fields[] = {
+    [CLAIM_EXAMPLES] = {.key = "at", .type = SETTING_INTEGER, .minimum = CLAIM_FIRST_INDEX, .maximum = 255},
+    [CLAIM_ROUNDS] = {.key = "at", .type = SETTING_INTEGER, .minimum = 0, .maximum = 254},
+};
 static const Setting direction_field = {
     .key = "direction", .type = SETTING_CHOICE, .minimum = CLAIM_INCREASING, .choice_name = claim_direction_name};
 static const Setting margin_field = {
@@ -161,9 +165,33 @@ static Status read_id(const Reader *reader, const YamlNode *value, Claim *claim,
     return STATUS_OK;
 }
 
-/* One number of examples, or the first and the last. */
+/* A claim being read; what its metric and indices may be depends on its kind, which may come after them. */
+typedef struct ClaimReading {
+    Claim *claim;
+    const YamlNode *metric, *at; /* NULL: not given */
+} ClaimReading;
+
+static Status read_metric(const Reader *reader, const YamlNode *value, Claim *claim, Error *err) {
+    SettingValue number;
+    Status status = mapping_read_value(reader, &metric_fields[claim->kind], value, &number, err);
+    if (status != STATUS_OK && claim->kind == CLAIM_EXAMPLES && value->kind == NODE_SCALAR)
+        for (int metric = 0; metric < ROUND_METRIC_COUNT; metric++)
+            if (strcmp(value->text, round_metric_choice(metric)) == 0)
+                return place_error(reader->source, value->place, err, "metric: %s is of kind: rounds", value->text);
+    if (status != STATUS_OK) return status;
+    if (claim->kind == CLAIM_ROUNDS)
+        claim->round_metric = (RoundMetric)number;
+    else
+        claim->metric = (Metric)number;
+    return STATUS_OK;
+}
+
+/* One number of examples or round, or the first and the last. */
 static Status read_at(const Reader *reader, const YamlNode *value, Claim *claim, Error *err) {
     SettingValue first, last;
+    Setting at_field = at_fields[claim->kind];
+    if (claim->kind == CLAIM_ROUNDS && claim->round_metric != ROUND_NMSE)
+        at_field.minimum = 1; /* the others compare with an answer before */
     claim->at_place = value->place;
     bool range = value->kind == NODE_SEQUENCE;
     if (range && value->n_children != 2)
@@ -182,14 +210,16 @@ static Status read_at(const Reader *reader, const YamlNode *value, Claim *claim,
 }
 
 static Status take_field(Reader *reader, Walk *walk, Slot slot, const YamlNode *value, Error *err) {
-    Claim *claim = walk->context;
+    ClaimReading *reading = walk->context;
+    Claim *claim = reading->claim;
     SettingValue number = 0;
     Status status;
     switch (slot) {
     case SLOT_ID:
         return read_id(reader, value, claim, err);
     case SLOT_AT:
-        return read_at(reader, value, claim, err);
+        reading->at = value;
+        return STATUS_OK;
     case SLOT_OVER:
         return read_over(reader, value, claim, err);
     case SLOT_WHERE:
@@ -203,18 +233,16 @@ static Status take_field(Reader *reader, Walk *walk, Slot slot, const YamlNode *
         claim->test = (ClaimTest)number;
         return status;
     case SLOT_METRIC:
-        status = mapping_read_value(reader, &metric_field, value, &number, err);
-        claim->metric = (Metric)number;
-        return status;
+        reading->metric = value;
+        return STATUS_OK;
     case SLOT_DIRECTION:
         status = mapping_read_value(reader, &direction_field, value, &number, err);
         claim->direction = (ClaimDirection)number;
         return status;
     case SLOT_KIND:
         status = mapping_read_value(reader, &kind_field, value, &number, err);
-        if (status == STATUS_OK && number != 0)
-            return place_error(reader->source, value->place, err,
-                               "kind: rounds needs evaluate.rounds, which this version does not have");
+        claim->kind = (ClaimKind)number;
+        claim->kind_place = value->place;
         return status;
     case SLOT_ON:
         return mapping_read_value(reader, &on_field, value, &number, err);
@@ -273,8 +301,11 @@ static Status read_claim(Reader *reader, void *context, int64_t entry, const Yam
         return place_error(reader->source, mapping->place, err, "claims: more than %d", CLAIMS_MAX);
     Claim *claim = &claims->items[claims->count++];
     *claim = (Claim){.place = mapping->place};
-    Walk walk = {.words = claim_words, .words_only = true, .take = take_field, .context = claim};
+    ClaimReading reading = {.claim = claim};
+    Walk walk = {.words = claim_words, .words_only = true, .take = take_field, .context = &reading};
     Status status = mapping_read(reader, &walk, mapping, "", err);
+    if (status == STATUS_OK && reading.metric != NULL) status = read_metric(reader, reading.metric, claim, err);
+    if (status == STATUS_OK && reading.at != NULL) status = read_at(reader, reading.at, claim, err);
     if (status == STATUS_OK) status = check_keys(reader, &walk, claim, err);
     if (status == STATUS_OK) status = check_over(reader, claim, err);
     for (int i = 0; i + 1 < claims->count && status == STATUS_OK; i++)
@@ -324,7 +355,8 @@ static void print_conditions(const char *key, const ClaimConditions *conditions,
 static void print_claim(const Claim *claim, FILE *out) {
     char margin[64];
     fprintf(out, "  - {id: %s, test: %s, metric: %s, ", claim->id, claim_test_name((int)claim->test),
-            metric_name(claim->metric));
+            claim_metric_name(claim));
+    if (claim->kind == CLAIM_ROUNDS) fputs("kind: rounds, ", out);
     if (claim->first == claim->last)
         fprintf(out, "at: %d", claim->first);
     else

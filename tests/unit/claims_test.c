@@ -293,7 +293,10 @@ static void words_of_a_claim_are_checked(void **state) {
     check_claim_refused("margin: -1", "j:5:13: margin: expected a number above 0 and at most 1000, found '-1'");
     check_claim_refused("on: quality", "j:5:9: on: expected self_check_accuracy, found 'quality'");
     check_claim_refused("kind: round", "j:5:11: kind: expected examples or rounds, found 'round'");
-    check_claim_refused("kind: rounds", "j:5:11: kind: rounds needs evaluate.rounds, which this version does not have");
+    check_claim_refused("metric: gain", "j:5:13: metric: gain is of kind: rounds");
+    check_claim_refused("metric: kendall_tau, kind: rounds",
+                        "j:5:13: metric: expected nmse, gain, improved, worsened, right_to_wrong or wrong_to_right, "
+                        "found 'kendall_tau'");
     check_claim_refused("where: 3", "j:5:12: where: expected a mapping, found one value");
     check_claim_refused("where: {}", "j:5:12: where: an empty mapping");
     check_claim_refused("a: {model.n_layers: 2}", "j:5:9: unknown key 'model.n_layers'; did you mean 'model.n_layer'?");
@@ -319,6 +322,73 @@ static void words_of_a_claim_are_checked(void **state) {
     check_claim_refused("over: [model.n_layer]", "j:5:11: over: expected the key of an axis, found a list");
     check_claim_refused("over: evaluate.baselines",
                         "j:5:11: evaluate.baselines has one value for the whole job: a claim cannot name it");
+}
+
+/* --- rounds ------------------------------------------------------------------------------------------------------ */
+
+#define ROUNDS_GRID "evaluate: {critique_quality: [1, 0.5, 0], rounds: 6}\nseeds: {count: 4}\nclaims:\n - "
+
+static void a_claim_of_rounds_has_its_metrics_and_rounds(void **state) {
+    Job *job = parse(
+        ROUNDS_GRID "{id: up, test: trend, metric: gain, kind: rounds, at: 4, over: critique_quality,\n"
+                    "    direction: increasing}\n"
+                    " - {id: better, at: [0, 6], test: difference, metric: nmse, a: {critique_quality: 1},\n"
+                    "    b: {critique_quality: 0}, direction: less, kind: rounds}\n"
+                    " - {id: linear, test: regression, kind: rounds, metric: wrong_to_right, on: self_check_accuracy,\n"
+                    "    over: critique_quality}\n");
+    const Claim *claim = claim_of(job, 0);
+    assert_int_equal(claim->kind, CLAIM_ROUNDS);
+    assert_int_equal(claim->round_metric, ROUND_GAIN);
+    assert_int_equal(claim->first, 4);
+    assert_int_equal(claim->last, 4);
+    assert_int_equal(claim->n_arms, 3);
+    assert_int_equal(claim->arms[0].settings.evaluation.rounds, 6);
+    check_sentence(claim, "gain at round 4 increasing with evaluate.critique_quality (0, 0.5, 1)");
+    claim = claim_of(job, 1);
+    assert_int_equal(claim->round_metric, ROUND_NMSE);
+    assert_int_equal(claim->first, 0);
+    assert_int_equal(claim->last, 6);
+    check_sentence(claim, "nmse over rounds 0 to 6: evaluate.critique_quality 1 less than evaluate.critique_quality 0");
+    claim = claim_of(job, 2);
+    assert_int_equal(claim->round_metric, ROUND_WRONG_TO_RIGHT);
+    assert_int_equal(claim->first, 6); /* the default: the last */
+    assert_int_equal(claim->last, 6);
+    check_sentence(claim, "wrong_to_right at round 6 changing linear in self_check_accuracy over "
+                          "evaluate.critique_quality (0, 0.5, 1)");
+    char *resolved = job_resolved(job);
+    assert_non_null(strstr(resolved, "{id: up, test: trend, metric: gain, kind: rounds, at: 4, over: "));
+    Job *again = parse(resolved);
+    check_sentence(claim_of(again, 1),
+                   "nmse over rounds 0 to 6: evaluate.critique_quality 1 less than evaluate.critique_quality 0");
+    free(resolved);
+    job_free(again);
+    job_free(job);
+}
+
+static void rounds_that_no_model_makes_are_refused(void **state) {
+    static const char claim[] = "{id: x, test: difference, metric: nmse, kind: rounds, a: {critique_quality: 1}, b: "
+                                "{critique_quality: 0}, ";
+    const char *const cases[][2] = {
+        {"at: 7}", "j:4:114: claim x: at round 7, but evaluate.rounds is 6"},
+        {"at: 255}", "j:4:114: at: expected an integer from 0 to 254, found '255'"},
+        {"where: {predictor: gd}}", "j:4:50: claim x: kind: rounds, but gd makes no rounds"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, ROUNDS_GRID "%s%s", claim, cases[i][0]);
+        check_refused(text, cases[i][1]);
+    }
+    check_refused(ROUNDS_GRID "{id: x, test: trend, kind: rounds, metric: gain, at: 0, over: critique_quality, "
+                              "direction: increasing}",
+                  "j:4:57: at: expected an integer from 1 to 254, found '0'");
+    check_refused("claims:\n - {id: x, test: difference, metric: gain, kind: rounds, a: {predictor: gd}, b: "
+                  "{predictor: model}}",
+                  "j:2:50: claim x: kind: rounds, but evaluate.rounds is 0");
+    check_override_refused(ROUNDS_GRID "{id: x, test: trend, kind: rounds, metric: gain, at: 5, over: "
+                                       "critique_quality, direction: increasing}",
+                           "evaluate.rounds=4",
+                           "--set evaluate.rounds=4: claim x: at round 5, but evaluate.rounds is 4 (--set claims=[] "
+                           "drops all claims)");
 }
 
 static void the_numbers_of_examples_are_checked(void **state) {
@@ -678,6 +748,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(excluded_levels_and_seeds_are_not_counted),
         cmocka_unit_test(the_example_of_the_reference_page_is_a_job),
         cmocka_unit_test(words_of_a_claim_are_checked),
+        cmocka_unit_test(a_claim_of_rounds_has_its_metrics_and_rounds),
+        cmocka_unit_test(rounds_that_no_model_makes_are_refused),
         cmocka_unit_test(the_numbers_of_examples_are_checked),
         cmocka_unit_test(a_test_has_the_keys_it_needs_and_no_others),
         cmocka_unit_test(an_id_is_of_one_claim),
