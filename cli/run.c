@@ -177,10 +177,11 @@ static Status start_coordinator(Run *run, Error *err) {
                         .job = run->job,
                         .started_unix_ms = run->started_unix_ms};
     uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
-    if (status == STATUS_OK) status = run_folder_open(run->dir, &origin, models_limit_bytes, &run->journal, err);
-    if (run->journal != NULL) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
-    if (status == STATUS_OK) status = open_unfinished(run, err);
+    if (status == STATUS_OK) status = run_folder_read(run->dir, &run->journal, err);
     if (status == STATUS_OK) status = schedule_create(run->job, run->journal, &plan, &run->schedule, err);
+    if (status == STATUS_OK) status = run_folder_begin(run->dir, &origin, models_limit_bytes, run->journal, err);
+    if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
+    if (status == STATUS_OK) status = open_unfinished(run, err);
     if (status == STATUS_OK)
         status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->unfinished, &dispatching,
                                  notice, run, &run->dispatch, err);

@@ -67,9 +67,8 @@ static void describe_scheduler(char *text, size_t size) {
     }
 }
 
-static Status open_journal(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal **out,
-                           Error *err) {
-    char scheduler[512], warning[2048] = "";
+static Status start_journal(const RunOrigin *origin, uint64_t models_limit_bytes, Journal *journal, Error *err) {
+    char scheduler[512];
     const Roster *roster = origin->roster;
     const Hello *here = &roster->ranks[0];
     char *command = provenance_command_line(origin->argc, origin->argv), *ranks = roster_describe(roster);
@@ -93,20 +92,24 @@ static Status open_journal(const char *dir, const RunOrigin *origin, uint64_t mo
                                    .n_workers = roster->n_workers,
                                    .started_unix_ms = origin->started_unix_ms,
                                    .fingerprint = here->fingerprint}};
-    Status status = command != NULL && ranks != NULL
-                        ? journal_open(dir, &header, models_limit_bytes, out, warning, sizeof warning, err)
-                        : error_set(err, STATUS_NO_MEMORY, "out of memory");
-    print_warnings(warning);
+    Status status = command != NULL && ranks != NULL ? journal_start(journal, &header, models_limit_bytes, err)
+                                                     : error_set(err, STATUS_NO_MEMORY, "out of memory");
     free(command);
     free(ranks);
     return status;
 }
 
-Status run_folder_open(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal **out,
-                       Error *err) {
+Status run_folder_read(const char *dir, Journal **out, Error *err) {
+    char warning[2048] = "";
     Status status = make_dir(dir, err);
     if (status == STATUS_OK) status = refuse_live_dir(dir, err);
-    if (status == STATUS_OK) status = open_journal(dir, origin, models_limit_bytes, out, err);
-    if (status == STATUS_OK) status = write_job_files(dir, origin->job, err);
+    if (status == STATUS_OK) status = journal_open_reader(dir, out, warning, sizeof warning, err);
+    print_warnings(warning);
     return status;
+}
+
+Status run_folder_begin(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal *journal,
+                        Error *err) {
+    Status status = start_journal(origin, models_limit_bytes, journal, err);
+    return status == STATUS_OK ? write_job_files(dir, origin->job, err) : status;
 }

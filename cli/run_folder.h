@@ -1,5 +1,5 @@
-/* The folder of results at the start of a run: made, refused while another run is at it, given a journal with the run's
- * provenance and the job's files. */
+/* The folder of results at the start of a run: refused while another run is at it, read, and, when the run may begin,
+ * given a journal segment with the run's provenance and the job's files. */
 #ifndef CLI_RUN_FOLDER_H
 #define CLI_RUN_FOLDER_H
 
@@ -17,9 +17,11 @@ typedef struct RunOrigin {
     int64_t started_unix_ms;
 } RunOrigin;
 
-/* Opens a journal in dir (made with its parents) and writes job.yaml and job.resolved.yaml. Warnings of damaged
- * segments go to stderr. STATUS_INCOMPLETE: another run is going on there. On failure *out may be set: close it. */
-Status run_folder_open(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal **out,
-                       Error *err);
+/* Reads what is known in dir, which is made with its parents. Warnings of damaged segments go to stderr.
+ * STATUS_INCOMPLETE: another run is going on there. */
+Status run_folder_read(const char *dir, Journal **out, Error *err);
+/* Starts the run's segment in dir and writes job.yaml and job.resolved.yaml. */
+Status run_folder_begin(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal *journal,
+                        Error *err);
 
 #endif

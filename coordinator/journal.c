@@ -5,6 +5,7 @@
 #include "coordinator/id_table.h"
 #include "coordinator/segments.h"
 #include "proto/wire/durable_file.h"
+#include "proto/wire/record_content.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,6 +22,8 @@ struct Journal {
     IdTable ids;
     SegmentList model_segments; /* IdEntry.model_segment counts in it; a writer's own segment is the last */
     uint64_t models_bytes, models_limit_bytes;
+    char **fingerprints; /* of results, each once: few */
+    size_t n_fingerprints;
     /* of a writer: */
     char segment[24];
     Record models_header;
@@ -145,6 +148,20 @@ static void index_record(Journal *journal, const Record *record, uint32_t segmen
     }
 }
 
+/* Notes the numerics of a result. */
+static Status index_fingerprint(Journal *journal, const Record *record, Error *err) {
+    if (!record_has_id(record) || record_is_failure(record)) return STATUS_OK;
+    const char *fingerprint = record_fingerprint(record);
+    for (size_t i = journal->n_fingerprints; i > 0; i--) /* mostly the last one again */
+        if (strcmp(journal->fingerprints[i - 1], fingerprint) == 0) return STATUS_OK;
+    char **more = realloc(journal->fingerprints, (journal->n_fingerprints + 1) * sizeof *more);
+    if (more != NULL) journal->fingerprints = more;
+    char *copy = more != NULL ? strdup(fingerprint) : NULL;
+    if (copy == NULL) return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a fingerprint", journal->dir);
+    journal->fingerprints[journal->n_fingerprints++] = copy;
+    return STATUS_OK;
+}
+
 typedef struct Indexing {
     Journal *journal;
     uint32_t segment;
@@ -153,6 +170,7 @@ typedef struct Indexing {
 static Status index_visited(void *context, uint64_t offset, Record *record, Error *err) {
     Indexing *indexing = context;
     Status status = id_table_reserve(&indexing->journal->ids, 1, err);
+    if (status == STATUS_OK) status = index_fingerprint(indexing->journal, record, err);
     if (status == STATUS_OK) index_record(indexing->journal, record, indexing->segment, offset);
     return status;
 }
@@ -214,6 +232,10 @@ bool journal_has_model(const Journal *journal, Id training_id) {
     return entry != NULL && entry->model;
 }
 
+const char *journal_fingerprint(const Journal *journal, size_t index) {
+    return index < journal->n_fingerprints ? journal->fingerprints[index] : NULL;
+}
+
 uint64_t journal_models_bytes(const Journal *journal) {
     return journal->models_bytes;
 }
@@ -272,9 +294,17 @@ static Status copy_header(const Record *header, Record *copy, Error *err) {
     return status;
 }
 
+Status journal_start(Journal *journal, const Record *header, uint64_t models_limit_bytes, Error *err) {
+    assert(header->kind == RECORD_HEADER && journal->records == NULL);
+    journal->models_limit_bytes = models_limit_bytes;
+    Status status = copy_header(header, &journal->models_header, err);
+    if (status == STATUS_OK) status = start_segment(journal, header, err);
+    if (status == STATUS_OK) journal->records_synced = record_writer_size(journal->records);
+    return status;
+}
+
 Status journal_open(const char *dir, const Record *header, uint64_t models_limit_bytes, Journal **out, char *warning,
                     size_t warning_bytes, Error *err) {
-    assert(header->kind == RECORD_HEADER);
     Journal *journal;
     if (mkdir(dir, 0777) == 0) {
         Status status = durable_entry(dir, err);
@@ -284,15 +314,11 @@ Status journal_open(const char *dir, const Record *header, uint64_t models_limit
     }
     Status status = journal_open_reader(dir, &journal, warning, warning_bytes, err);
     if (status != STATUS_OK) return status;
-    journal->models_limit_bytes = models_limit_bytes;
-    status = copy_header(header, &journal->models_header, err);
-    if (status == STATUS_OK) status = start_segment(journal, header, err);
-    if (status == STATUS_OK) {
-        journal->records_synced = record_writer_size(journal->records);
+    status = journal_start(journal, header, models_limit_bytes, err);
+    if (status == STATUS_OK)
         *out = journal;
-    } else {
+    else
         journal_close(journal, NULL, NULL);
-    }
     return status;
 }
 
@@ -354,6 +380,9 @@ Status journal_close(Journal *journal, const Record *end, Error *err) {
     record_free(&journal->models_header);
     segments_free(&journal->model_segments);
     id_table_free(&journal->ids);
+    for (size_t i = 0; i < journal->n_fingerprints; i++)
+        free(journal->fingerprints[i]);
+    free(journal->fingerprints);
     free(journal->dir);
     free(journal);
     return status;

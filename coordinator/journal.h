@@ -25,12 +25,18 @@ Status journal_open(const char *dir, const Record *header, uint64_t models_limit
                     size_t warning_bytes, Error *err);
 /* Only indexes: no file is made; every append is refused. A dir that does not exist is an empty journal. */
 Status journal_open_reader(const char *dir, Journal **out, char *warning, size_t warning_bytes, Error *err);
+/* Makes a writer of a reader, as journal_open would have: so that what is known can be looked at before anything is
+ * made. On failure it is still to be closed. */
+Status journal_start(Journal *journal, const Record *header, uint64_t models_limit_bytes, Error *err);
 const char *journal_segment(const Journal *journal);
 
 TrainingState journal_training(const Journal *journal, Id training_id);
 bool journal_has_cell(const Journal *journal, Id cell_id);
 bool journal_has_baseline(const Journal *journal, Id baseline_id);
 bool journal_has_model(const Journal *journal, Id training_id);
+/* The numerics fingerprints of the results found when it was opened, each once: the first for index 0; NULL past the
+ * last. */
+const char *journal_fingerprint(const Journal *journal, size_t index);
 /* Bytes of the parameters of all kept models (4 each), in all segments. */
 uint64_t journal_models_bytes(const Journal *journal);
 /* Reads a kept model (its parameters are freed by record_free). STATUS_DATA when there is none. */
