@@ -20,6 +20,7 @@
 
 typedef struct Place {
     bool busy, exited, killed;
+    bool to_drain;  /* the child is still to be told */
     uint64_t token; /* the nursery's name for the child */
     uint64_t work;
     int64_t last_step; /* reported, -1: none */
@@ -36,7 +37,7 @@ struct Agent {
     Place *places;
     struct pollfd *waiting; /* n_places + 1 */
     uint64_t next_token;
-    bool stopped;
+    bool draining, stopped;
     char host[256];
 };
 
@@ -127,11 +128,13 @@ void agent_free(Agent *agent) {
 
 /* --- children --------------------------------------------------------------------------------------------------- */
 
-static Status send_failed(Agent *agent, uint64_t work, const char *reason, Error *err) {
-    Message failed = {
-        .kind = MESSAGE_FAILED,
-        .of.failed = {
-            .work = work, .rank = channel_rank(agent->channel), .host = agent->host, .reason = (char *)reason}};
+static Status send_failed(Agent *agent, uint64_t work, FailureCause cause, const char *reason, Error *err) {
+    Message failed = {.kind = MESSAGE_FAILED,
+                      .of.failed = {.work = work,
+                                    .rank = channel_rank(agent->channel),
+                                    .host = agent->host,
+                                    .reason = (char *)reason,
+                                    .cause = cause}};
     return channel_send_message(agent->channel, 0, INBOX_COORDINATOR, &failed, err);
 }
 
@@ -141,22 +144,36 @@ static Status kill_child(Agent *agent, Place *place, Error *err) {
     return nursery_kill(agent->nursery, place->token, err);
 }
 
+/* A socket pair whose one end is *stream with the order on its way. */
+static Status open_line(const Bytes *order, int ends[2], Stream *stream, Error *err) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return error_set(err, STATUS_IO, "cannot make a socket pair: %s", strerror(errno));
+    Status status = stream_open(stream, ends[0], err);
+    if (status == STATUS_OK) status = stream_queue(stream, MESSAGE_WORK, order, err);
+    if (status != STATUS_OK) {
+        stream_close(stream);
+        close(ends[1]);
+    }
+    return status;
+}
+
+/* What this machine cannot do for want of descriptors or memory is told, and does not end the rank. */
 static Status start_child(Agent *agent, uint64_t work, const Bytes *order, Error *err) {
     Place *place = NULL;
     for (int i = 0; i < agent->n_places && place == NULL; i++)
         if (!agent->places[i].busy) place = &agent->places[i];
-    if (place == NULL) return send_failed(agent, work, "the rank had no free place for it", err);
+    if (place == NULL)
+        return send_failed(agent, work, FAILURE_INFRASTRUCTURE, "the rank had no free place for it", err);
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
-        return error_set(err, STATUS_IO, "cannot make a socket pair: %s", strerror(errno));
-    *place = (Place){.token = agent->next_token++, .work = work, .last_step = -1};
-    Status status = stream_open(&place->stream, ends[0], err);
-    if (status == STATUS_OK) status = stream_queue(&place->stream, MESSAGE_WORK, order, err);
-    place->busy = true;
-    if (status != STATUS_OK) {
-        close(ends[1]);
-        return status;
-    }
+    Error trouble;
+    Status status = open_line(order, ends, &place->stream, &trouble);
+    if (status != STATUS_OK) return send_failed(agent, work, FAILURE_INFRASTRUCTURE, trouble.text, err);
+    *place = (Place){.busy = true,
+                     .token = agent->next_token++,
+                     .work = work,
+                     .last_step = -1,
+                     .stream = place->stream,
+                     .to_drain = agent->draining};
     return nursery_spawn(agent->nursery, place->token, ends[1], err);
 }
 
@@ -165,6 +182,11 @@ static Status take_message(Agent *agent, const Bytes *bytes, Error *err) {
     Status status = message_decode(bytes->data, bytes->size, &message, err);
     if (status != STATUS_OK) return status;
     if (message.kind == MESSAGE_WORK && !agent->stopped) status = start_child(agent, message.of.work.work, bytes, err);
+    if (message.kind == MESSAGE_DRAIN && !agent->draining) {
+        agent->draining = true;
+        for (int i = 0; i < agent->n_places; i++)
+            agent->places[i].to_drain = agent->places[i].busy;
+    }
     if (message.kind == MESSAGE_STOP) {
         agent->stopped = true;
         for (int i = 0; i < agent->n_places && status == STATUS_OK; i++)
@@ -184,6 +206,7 @@ static Status take_frame(Agent *agent, Place *place, Bytes *bytes, Error *err) {
         uint64_t work = kind == MESSAGE_PROGRESS ? message.of.progress.work
                         : kind == MESSAGE_DONE   ? message.of.done.work
                         : kind == MESSAGE_FAILED ? message.of.failed.work
+                        : kind == MESSAGE_PAUSED ? message.of.paused.work
                                                  : 0;
         if (kind == MESSAGE_PROGRESS) place->last_step = message.of.progress.step;
         message_free(&message);
@@ -207,7 +230,12 @@ static Status hear_child(Agent *agent, Place *place, bool *heard, Error *err) {
     bool any = true;
     *heard = false;
     if (place->nonsense[0] != '\0') return STATUS_OK;
-    Status status = stream_pump(&place->stream, heard, err);
+    Status status = STATUS_OK;
+    if (place->to_drain && place->stream.out == NULL) { /* not before its order is out */
+        place->to_drain = false;
+        status = stream_queue(&place->stream, MESSAGE_DRAIN, &(Bytes){.data = (uint8_t *)""}, err);
+    }
+    if (status == STATUS_OK) status = stream_pump(&place->stream, heard, err);
     while (status == STATUS_OK && any) {
         status = stream_next(&place->stream, &any, &kind, &bytes, err);
         if (status == STATUS_OK && any) status = take_frame(agent, place, &bytes, err);
@@ -219,18 +247,26 @@ static Status hear_child(Agent *agent, Place *place, bool *heard, Error *err) {
     return kill_child(agent, place, err);
 }
 
-static void describe_exit(const Place *place, char *text, size_t size) {
+/* Why a child gave no answer, and whose fault that is. */
+static FailureCause describe_exit(const Place *place, char *text, size_t size) {
     char at[64] = "";
+    int wait_status = place->exit.wait_status;
     if (place->last_step >= 0) snprintf(at, sizeof at, " after step %lld", (long long)place->last_step);
-    if (place->nonsense[0] != '\0')
-        snprintf(text, size, "%s", place->nonsense);
-    else if (place->exit.fork_errno != 0)
+    if (place->exit.fork_errno != 0) {
         snprintf(text, size, "the process could not be started: %s", strerror(place->exit.fork_errno));
-    else if (WIFSIGNALED(place->exit.wait_status))
-        snprintf(text, size, "killed by signal %d (%s)%s", WTERMSIG(place->exit.wait_status),
-                 strsignal(WTERMSIG(place->exit.wait_status)), at);
-    else
-        snprintf(text, size, "exited with code %d and no result%s", WEXITSTATUS(place->exit.wait_status), at);
+        return FAILURE_INFRASTRUCTURE;
+    }
+    if (place->nonsense[0] != '\0') {
+        snprintf(text, size, "%s", place->nonsense);
+    } else if (WIFSIGNALED(wait_status)) {
+        bool by_others = WTERMSIG(wait_status) == SIGKILL && !place->killed;
+        snprintf(text, size, "killed by signal %d (%s)%s%s", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)),
+                 at, by_others ? "; not by palinode: perhaps the machine had too little memory" : "");
+    } else {
+        snprintf(text, size, "exited with code %d and no result%s", WEXITSTATUS(wait_status), at);
+        if (WEXITSTATUS(wait_status) == STATUS_IO) return FAILURE_INFRASTRUCTURE; /* it got no order, say */
+    }
+    return FAILURE_TRAINING;
 }
 
 static Status step_place(Agent *agent, Place *place, bool *moved, Error *err) {
@@ -248,8 +284,8 @@ static Status step_place(Agent *agent, Place *place, bool *moved, Error *err) {
     }
     if (place->answer.data != NULL) return channel_send(agent->channel, 0, INBOX_COORDINATOR, place->answer, err);
     char reason[256];
-    describe_exit(place, reason, sizeof reason);
-    return send_failed(agent, place->work, reason, err);
+    FailureCause cause = describe_exit(place, reason, sizeof reason);
+    return send_failed(agent, place->work, cause, reason, err);
 }
 
 static Status take_exits(Agent *agent, bool *moved, Error *err) {

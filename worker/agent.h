@@ -2,8 +2,9 @@
  * children say.
  *
  * The agent computes nothing itself: frames of children go to the coordinator as they are, but only those that make
- * sense. A child that ends without an answer or talks nonsense becomes a MESSAGE_FAILED with the reason. Waiting costs next to nothing: agent_wait
- * sleeps on the children's sockets and looks for messages of other ranks with growing pauses. */
+ * sense. A child that ends without an answer or talks nonsense becomes a MESSAGE_FAILED with the reason. Waiting costs
+ * next to nothing: agent_wait sleeps on the children's sockets and looks for messages of other ranks with growing
+ * pauses. */
 #ifndef WORKER_AGENT_H
 #define WORKER_AGENT_H
 

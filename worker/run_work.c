@@ -6,6 +6,7 @@
 #include "proto/wire/cost.h"
 #include "worker/evaluate/evaluate.h"
 #include "worker/evaluate/predictors.h"
+#include "worker/saver.h"
 #include "worker/train/train.h"
 
 #include <assert.h>
@@ -36,7 +37,10 @@ typedef struct Work {
     Shape shape;
     const Kernels *kernels; /* of evaluation, and of training in float32 */
     char fingerprint[256], training_fingerprint[256];
+    const WorkWatch *watch;
     Teller teller;
+    Saver saver;
+    bool paused;
     WorkDone *done; /* with room for every record */
 } Work;
 
@@ -50,8 +54,22 @@ static void tell(Teller *teller, bool at_once) {
     teller->loss_count = 0;
 }
 
+/* What the saver has to say goes out at once. */
+static void tell_saved(Work *work) {
+    Progress *progress = &work->teller.progress;
+    bool news = work->saver.notice[0] != '\0' || progress->saved_step != work->saver.saved_step;
+    progress->saved_step = work->saver.saved_step;
+    progress->notice = work->saver.notice;
+    if (news) tell(&work->teller, true);
+    work->saver.notice[0] = '\0';
+}
+
+static bool told_to_pause(const Work *work) {
+    return work->watch->told_to_pause != NULL && work->watch->told_to_pause(work->watch->context);
+}
+
 static void tell_step(void *context, int64_t step, double loss) {
-    Teller *teller = context;
+    Teller *teller = &((Work *)context)->teller;
     teller->progress.step = step;
     teller->progress.flops_done += teller->flops_a_step;
     teller->loss_sum += loss;
@@ -107,17 +125,53 @@ static Status fill_training_record(const Work *work, TrainResult *result, double
     return status;
 }
 
-/* Trains fresh parameters in place. */
-static Status train_model(Work *work, float *parameters, bool *diverged, Error *err) {
-    double start_s = clock_monotonic_s(), start_cpu_s = clock_cpu_s();
+/* Between two steps; false: the training is left here. */
+static bool keep_step(void *context, const TrainState *state) {
+    Work *work = context;
+    bool last = state->step == work->item->spec.train.steps, leave = !last && told_to_pause(work);
+    if (last) saver_finish(&work->saver, state);
+    if (leave || (!last && saver_due(&work->saver))) saver_save(&work->saver, state);
+    if (last && saver_due(&work->saver)) saver_save_finished(&work->saver);
+    tell_saved(work);
+    return !leave;
+}
+
+/* Trains from fresh parameters, or from those of the checkpoint, in place. */
+static Status train_model(Work *work, float *parameters, TrainResult *result, Error *err) {
+    const TrainingSpec *spec = &work->item->spec;
+    Record from = {.kind = RECORD_CHECKPOINT};
+    TrainWatch watch = {.report = tell_step, .keep = keep_step, .context = work};
+    saver_start(&work->saver, work->item, work->training_fingerprint);
+    bool resumed = saver_load(&work->saver, &from.of.checkpoint);
+    if (!resumed) tensors_init(&work->shape, spec->seed, parameters);
+    Progress *progress = &work->teller.progress;
+    progress->step = progress->first_step = work->saver.first_step;
+    progress->flops_done = (double)work->saver.first_step * work->teller.flops_a_step;
+    tell_saved(work);
+    Status status = STATUS_OK;
+    if (work->saver.first_step < spec->train.steps && told_to_pause(work))
+        *result = (TrainResult){.paused = true};
+    else
+        status = train_resumable(spec, work->kernels, resumed ? &from.of.checkpoint.state : NULL, parameters, &watch,
+                                 result, err);
+    if (resumed) record_free(&from);
+    return status;
+}
+
+/* Trains and records it, unless it is told to pause. */
+static Status train_and_record(Work *work, float *parameters, bool *trained, Error *err) {
     TrainResult result;
-    tensors_init(&work->shape, work->item->spec.seed, parameters);
-    Status status = train(&work->item->spec, work->kernels, NULL, parameters, tell_step, &work->teller, &result, err);
+    Status status = train_model(work, parameters, &result, err);
     if (status != STATUS_OK) return status;
-    tell(&work->teller, true);
-    *diverged = result.diverged;
-    status = fill_training_record(work, &result, clock_monotonic_s() - start_s, clock_cpu_s() - start_cpu_s,
-                                  &next_record(work, RECORD_TRAINING)->of.training, err);
+    work->paused = result.paused;
+    *trained = !result.paused && !result.diverged;
+    if (!result.paused) {
+        double wall_s, cpu_s;
+        tell(&work->teller, true);
+        saver_times(&work->saver, &wall_s, &cpu_s);
+        status =
+            fill_training_record(work, &result, wall_s, cpu_s, &next_record(work, RECORD_TRAINING)->of.training, err);
+    }
     train_result_free(&result);
     return status;
 }
@@ -183,6 +237,10 @@ static Status measure(Work *work, const float *parameters, Error *err) {
     if (status == STATUS_OK && parameters != NULL && item->evaluation.rounds > 0)
         status = evaluation_prepare_rounds(evaluation, &work->shape, &item->evaluation, err);
     for (int k = 0; k < item->n_orders && status == STATUS_OK; k++) {
+        work->paused = told_to_pause(work);
+        if (work->paused || saver_due(&work->saver)) saver_save_finished(&work->saver);
+        tell_saved(work);
+        if (work->paused) break;
         const CriticOrder *order = &item->orders[k];
         assert((order->predictor == PREDICTOR_MODEL) == (parameters != NULL));
         if (order->predictor == PREDICTOR_MODEL)
@@ -202,9 +260,9 @@ static Status measure(Work *work, const float *parameters, Error *err) {
 static Status train_and_measure(Work *work, Error *err) {
     float *parameters = malloc(tensors_parameters(&work->shape) * sizeof *parameters);
     if (parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate the parameters of a model");
-    bool diverged = false;
-    Status status = train_model(work, parameters, &diverged, err);
-    if (status == STATUS_OK && !diverged) {
+    bool trained = false;
+    Status status = train_and_record(work, parameters, &trained, err);
+    if (status == STATUS_OK && trained) {
         if (work->item->keep_model) status = keep_model(work, parameters, err);
         if (status == STATUS_OK) status = measure(work, parameters, err);
     }
@@ -220,39 +278,54 @@ static Status measure_given(Work *work, Error *err) {
     return measure(work, work->item->parameters, err);
 }
 
-Status run_work(const WorkItem *item, int rank, const char *host, ProgressReporter report, void *context,
-                WorkDone *done, Error *err) {
-    *done = (WorkDone){.work = item->work};
-    Work work = {.item = item, .rank = rank, .host = host, .done = done};
-    work.shape = shape_of(&item->spec.model, &item->spec.task);
-    work.teller = (Teller){.report = report,
-                           .context = context,
-                           .progress = {.work = item->work, .loss = NAN},
-                           .told_s = -REPORT_EVERY_S,
-                           .flops_a_step = cost_step_flops(&item->spec)};
-    Status status = kernels_select(item->kernels, &work.kernels, err);
+static Status run_recipe(Work *work, Error *err) {
+    const WorkItem *item = work->item;
+    Status status = kernels_select(item->kernels, &work->kernels, err);
     if (status != STATUS_OK) return status;
-    kernels_fingerprint(work.kernels, work.fingerprint, sizeof work.fingerprint);
-    kernels_fingerprint(kernels_with_precision(work.kernels, item->spec.train.precision), work.training_fingerprint,
-                        sizeof work.training_fingerprint);
-    done->records = calloc(2 + (size_t)item->n_orders, sizeof *done->records);
-    if (done->records == NULL) return error_set(err, STATUS_NO_MEMORY, "cannot allocate the records of a work item");
-
+    kernels_fingerprint(work->kernels, work->fingerprint, sizeof work->fingerprint);
+    kernels_fingerprint(kernels_with_precision(work->kernels, item->spec.train.precision), work->training_fingerprint,
+                        sizeof work->training_fingerprint);
+    work->done->records = calloc(2 + (size_t)item->n_orders, sizeof *work->done->records);
+    if (work->done->records == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "cannot allocate the records of a work item");
     switch (item->kind) {
     case WORK_TRAINING:
-        status = train_and_measure(&work, err);
-        break;
+        return train_and_measure(work, err);
     case WORK_EVALUATION:
-        status = measure_given(&work, err);
-        break;
+        return measure_given(work, err);
     case WORK_BASELINES:
-        status = measure(&work, NULL, err);
-        break;
+        return measure(work, NULL, err);
     }
-    if (status != STATUS_OK) {
-        Message message = {.kind = MESSAGE_DONE, .of.done = *done};
-        message_free(&message);
-        *done = (WorkDone){.work = item->work};
-    }
+    return STATUS_OK;
+}
+
+Status run_work_watched(const WorkItem *item, int rank, const char *host, const WorkWatch *watch, Message *answer,
+                        Error *err) {
+    *answer = (Message){.kind = MESSAGE_DONE, .of.done.work = item->work};
+    Work work = {.item = item,
+                 .rank = rank,
+                 .host = host,
+                 .shape = shape_of(&item->spec.model, &item->spec.task),
+                 .watch = watch,
+                 .saver = {.item = item},
+                 .teller = {.report = watch->report,
+                            .context = watch->context,
+                            .progress = {.work = item->work, .loss = NAN, .notice = ""},
+                            .told_s = -REPORT_EVERY_S,
+                            .flops_a_step = cost_step_flops(&item->spec)},
+                 .done = &answer->of.done};
+    Status status = run_recipe(&work, err);
+    if (status != STATUS_OK || work.paused) message_free(answer);
+    if (status == STATUS_OK && work.paused)
+        *answer = (Message){.kind = MESSAGE_PAUSED, .of.paused = {.work = item->work, .step = work.saver.saved_step}};
+    return status;
+}
+
+Status run_work(const WorkItem *item, int rank, const char *host, ProgressReporter report, void *context,
+                WorkDone *done, Error *err) {
+    Message answer;
+    Status status =
+        run_work_watched(item, rank, host, &(WorkWatch){.report = report, .context = context}, &answer, err);
+    *done = status == STATUS_OK ? answer.of.done : (WorkDone){.work = item->work};
     return status;
 }

@@ -4,6 +4,7 @@
 #include "proto/transport/stream.h"
 #include "worker/run_work.h"
 
+#include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -16,10 +17,32 @@ static Status send_message(int fd, const Message *message, Error *err) {
     return status;
 }
 
+/* The socket to the agent. */
+typedef struct Line {
+    int fd;
+    bool draining; /* MESSAGE_DRAIN came, or nobody listens any more */
+} Line;
+
 static void send_progress(void *context, const Progress *progress) {
     Message message = {.kind = MESSAGE_PROGRESS, .of.progress = *progress};
     Error ignored; /* when the agent is gone, so is this process in a moment */
-    send_message(*(int *)context, &message, &ignored);
+    send_message(((Line *)context)->fd, &message, &ignored);
+}
+
+/* Looks, without waiting, for an order to save and end. */
+static bool told_to_pause(void *context) {
+    Line *line = context;
+    struct pollfd waiting = {.fd = line->fd, .events = POLLIN};
+    while (!line->draining && poll(&waiting, 1, 0) > 0) {
+        MessageKind kind;
+        Bytes bytes;
+        bool ended;
+        Error ignored;
+        Status status = stream_read(line->fd, &kind, &bytes, &ended, &ignored);
+        line->draining = status != STATUS_OK || ended || kind == MESSAGE_DRAIN;
+        bytes_free(&bytes);
+    }
+    return line->draining;
 }
 
 static Status receive_work(int fd, Message *message, Error *err) {
@@ -41,15 +64,16 @@ int trial_main(void *context, int fd) {
     prctl(PR_SET_NAME, "palinode:trial");
     if (receive_work(fd, &order, &err) != STATUS_OK) return STATUS_IO;
     gethostname(host, sizeof host - 1);
-    const WorkItem *item = &order.of.work;
-    Message answer = {.kind = MESSAGE_DONE, .of.done.work = item->work};
-    Status status = run_work(item, -1, host, send_progress, &fd, &answer.of.done, &err);
-    if (status == STATUS_OK) {
-        status = send_message(fd, &answer, &err);
-    } else {
+    Line line = {.fd = fd};
+    WorkWatch watch = {.report = send_progress, .told_to_pause = told_to_pause, .context = &line};
+    Message answer;
+    Status status = run_work_watched(&order.of.work, -1, host, &watch, &answer, &err);
+    if (status != STATUS_OK)
         answer = (Message){.kind = MESSAGE_FAILED,
-                           .of.failed = {.work = item->work, .rank = -1, .host = host, .reason = err.text}};
-        status = send_message(fd, &answer, &err);
-    }
-    return (int)status; /* the process ends here: what it holds is given back by its end */
+                           .of.failed = {.work = order.of.work.work,
+                                         .rank = -1,
+                                         .host = host,
+                                         .reason = err.text,
+                                         .cause = status == STATUS_IO ? FAILURE_INFRASTRUCTURE : FAILURE_TRAINING}};
+    return (int)send_message(fd, &answer, &err); /* the process ends here: what it holds is given back by its end */
 }

@@ -15,21 +15,15 @@ static const char CONTENT[] = "checkpoint";
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
 
-/* Header, head and checkpoint into a new file, durably. */
+/* Header, head and checkpoint into a new file. */
 static Status write_records(const char *path, const CheckpointRecord *checkpoint, Error *err) {
-    Record header = {
-        .kind = RECORD_HEADER,
-        .of.header = {.schema = SCHEMA_VERSION, .content = (char *)CONTENT, .fingerprint = checkpoint->fingerprint}};
-    Record whole = {.kind = RECORD_CHECKPOINT, .of.checkpoint = *checkpoint}, head = whole;
-    head.of.checkpoint.state = (TrainState){.step = checkpoint->state.step};
-    RecordWriter *writer = NULL;
-    Status status = record_writer_create(path, &header, &writer, err);
-    if (status != STATUS_OK) return status;
-    status = record_writer_append(writer, &head, NULL, err);
-    if (status == STATUS_OK) status = record_writer_append(writer, &whole, NULL, err);
-    if (status == STATUS_OK) status = record_writer_sync(writer, err);
-    record_writer_close(writer);
-    return status;
+    Record records[] = {
+        {.kind = RECORD_HEADER,
+         .of.header = {.schema = SCHEMA_VERSION, .content = (char *)CONTENT, .fingerprint = checkpoint->fingerprint}},
+        {.kind = RECORD_CHECKPOINT, .of.checkpoint = *checkpoint},
+        {.kind = RECORD_CHECKPOINT, .of.checkpoint = *checkpoint}};
+    records[1].of.checkpoint.state = (TrainState){.step = checkpoint->state.step};
+    return record_file_create(path, records, 3, err);
 }
 
 Status checkpoint_file_write(const char *path, const CheckpointRecord *checkpoint, Error *err) {

@@ -90,8 +90,7 @@ static Status append_frame(RecordWriter *writer, const Bytes *data, Error *err) 
     return status;
 }
 
-Status record_writer_create(const char *path, const Record *header, RecordWriter **out, Error *err) {
-    assert(header->kind == RECORD_HEADER);
+static Status open_writer(const char *path, RecordWriter **out, Error *err) {
     RecordWriter *writer = malloc(sizeof *writer + strlen(path) + 1);
     if (writer == NULL) return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a writer", path);
     *writer = (RecordWriter){.descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666)};
@@ -99,14 +98,6 @@ Status record_writer_create(const char *path, const Record *header, RecordWriter
     if (writer->descriptor < 0) {
         Status status = error_set(err, STATUS_IO, "%s: cannot create: %s", path, strerror(errno));
         free(writer);
-        return status;
-    }
-    Status status = record_writer_append(writer, header, NULL, err);
-    if (status == STATUS_OK) status = record_writer_sync(writer, err);
-    if (status == STATUS_OK) status = durable_entry(path, err);
-    if (status != STATUS_OK) {
-        unlink(path);
-        record_writer_close(writer);
         return status;
     }
     *out = writer;
@@ -137,6 +128,37 @@ Status record_writer_sync(RecordWriter *writer, Error *err) {
         writer->refuses = true;
         status = error_set(err, STATUS_IO, "%s: cannot sync: %s", writer->path, strerror(errno));
     }
+    return status;
+}
+
+/* Creates path with these records, synced, and with a durable entry if wanted. */
+static Status create_with(const char *path, const Record *records, int n_records, bool entry, RecordWriter **out,
+                          Error *err) {
+    RecordWriter *writer = NULL;
+    assert(n_records >= 1 && records[0].kind == RECORD_HEADER);
+    Status status = open_writer(path, &writer, err);
+    if (status != STATUS_OK) return status;
+    for (int i = 0; i < n_records && status == STATUS_OK; i++)
+        status = record_writer_append(writer, &records[i], NULL, err);
+    if (status == STATUS_OK) status = record_writer_sync(writer, err);
+    if (status == STATUS_OK && entry) status = durable_entry(path, err);
+    if (status == STATUS_OK) {
+        *out = writer;
+        return STATUS_OK;
+    }
+    unlink(path);
+    record_writer_close(writer);
+    return status;
+}
+
+Status record_writer_create(const char *path, const Record *header, RecordWriter **out, Error *err) {
+    return create_with(path, header, 1, true, out, err);
+}
+
+Status record_file_create(const char *path, const Record *records, int n_records, Error *err) {
+    RecordWriter *writer = NULL;
+    Status status = create_with(path, records, n_records, false, &writer, err);
+    record_writer_close(writer);
     return status;
 }
 

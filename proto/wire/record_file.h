@@ -28,6 +28,10 @@ uint64_t record_writer_size(const RecordWriter *writer);
 /* Closes without syncing; accepts NULL. */
 void record_writer_close(RecordWriter *writer);
 
+/* Creates path (it must not exist) with these records, the first a header, and syncs it; its directory entry is left to
+ * the caller. On failure no file is left behind. */
+Status record_file_create(const char *path, const Record *records, int n_records, Error *err);
+
 /* Where a scan ended. */
 typedef struct RecordScan {
     uint64_t whole_bytes; /* length of the whole records from the start */

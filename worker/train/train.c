@@ -175,9 +175,14 @@ typedef struct LossCurve {
     double stretch_sum, tenth_sum;
 } LossCurve;
 
+/* Steps that one point of the curve averages. */
+static int64_t stretch_of(int64_t steps) {
+    return (steps + LOSS_CURVE_POINTS - 1) / LOSS_CURVE_POINTS;
+}
+
 static Status loss_curve_create(LossCurve *curve, int64_t steps, TrainResult *result, Error *err) {
     *curve = (LossCurve){.steps = steps};
-    curve->stretch = (steps + LOSS_CURVE_POINTS - 1) / LOSS_CURVE_POINTS;
+    curve->stretch = stretch_of(steps);
     curve->last_tenth = steps >= 10 ? steps / 10 : 1;
     result->loss_step = calloc(LOSS_CURVE_POINTS, sizeof *result->loss_step);
     result->loss = calloc(LOSS_CURVE_POINTS, sizeof *result->loss);
@@ -197,10 +202,17 @@ static void loss_curve_add(LossCurve *curve, int64_t step, double loss, TrainRes
     }
 }
 
+bool train_state_fits(const TrainingSpec *spec, const TrainState *state) {
+    Shape shape = shape_of(&spec->model, &spec->task);
+    int64_t steps = spec->train.steps, stretch = stretch_of(steps);
+    return state->step >= 1 && state->step <= steps && (size_t)state->n_parameters == tensors_parameters(&shape) &&
+           (state->n_moments == state->n_parameters || (state->n_moments == 0 && state->step == steps)) &&
+           state->n_loss == state->step / stretch + (state->step == steps && steps % stretch != 0);
+}
+
 /* Takes over what a training had when it was saved. */
 static void resume(Training *training, const TrainState *from, LossCurve *curve, TrainResult *result) {
-    assert(from->step >= 1 && from->step <= curve->steps && (size_t)from->n_parameters == training->n_parameters);
-    assert(from->n_moments == from->n_parameters || from->step == curve->steps);
+    assert(train_state_fits(training->spec, from));
     memmove(training->parameters, from->parameters, training->n_parameters * sizeof *from->parameters);
     for (int64_t k = 0; k < from->n_moments; k++) {
         training->m[k] = from->m[k];

@@ -39,9 +39,11 @@ typedef struct TrainWatch {
     void *context;
 } TrainWatch;
 
+/* Whether state can be that of a training of spec between two steps, or after the last. */
+bool train_state_fits(const TrainingSpec *spec, const TrainState *state);
+
 /* As train, on fresh prompts; goes on from a state that watch->keep was given (NULL: from the beginning), in this
- * process or another of equal numerics, with the bits of a training that never stopped. from's n_parameters must be
- * those of spec. */
+ * process or another of equal numerics, with the bits of a training that never stopped. from must fit spec. */
 Status train_resumable(const TrainingSpec *spec, const Kernels *kernels, const TrainState *from, float *parameters,
                        const TrainWatch *watch, TrainResult *result, Error *err);
 
