@@ -322,9 +322,10 @@ static Status write_record(void *context, uint64_t offset, Record *record, Error
     return rows_status(export->rows, err);
 }
 
-Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
-                    size_t warning_bytes, Error *err) {
-    Export export = {.table = table, .rows = rows_create(out, format), .defaults = settings_default()};
+/* Writes a table of dir by a writer (NULL: no memory), and frees that. */
+static Status write_table(const char *dir, ExportTable table, RowWriter *rows, char *warning, size_t warning_bytes,
+                          Error *err) {
+    Export export = {.table = table, .rows = rows, .defaults = settings_default()};
     warning[0] = '\0';
     if (export.rows == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the rows of a table");
     Status status = journal_read(dir, index_record, &export, warning, warning_bytes, err);
@@ -343,4 +344,28 @@ Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *
     tdestroy(export.index, free);
     Status written = rows_finish(export.rows, err); /* it is not about a record file: its message goes first */
     return written != STATUS_OK ? written : status;
+}
+
+Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
+                    size_t warning_bytes, Error *err) {
+    return write_table(dir, table, rows_create(out, format), warning, warning_bytes, err);
+}
+
+Status export_database(const char *dir, const char *path, char *warning, size_t warning_bytes, Error *err) {
+    Database *database;
+    Status status = database_create(path, &database, err);
+    if (status != STATUS_OK) return status;
+    char orphans[512]; /* the same files are read again: what is wrong with them is told once, with the metrics */
+    for (ExportTable table = EXPORT_METRICS; export_table_name(table) != NULL && status == STATUS_OK; table++) {
+        bool first = table == EXPORT_METRICS;
+        status = write_table(dir, table, rows_create_table(database, export_table_name(table)),
+                             first ? warning : orphans, first ? warning_bytes : sizeof orphans, err);
+    }
+    database_add_index(database, "metrics", "metric, predictor, \"index\"");
+    database_add_index(database, "metrics", "training_id");
+    database_add_index(database, "trainings", "training_id");
+    database_add_index(database, "loss", "training_id, step");
+    Status finished = database_finish(database, status == STATUS_OK ? err : NULL);
+    if (status == STATUS_OK && finished != STATUS_OK) error_prefix(err, finished, "%s", path);
+    return status != STATUS_OK ? status : finished;
 }

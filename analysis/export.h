@@ -1,4 +1,4 @@
-/* Results as long tables in CSV or JSON lines, straight from the record files.
+/* Results as long tables in CSV, JSON lines or a SQLite database, straight from the record files.
  *
  * Two passes over the records: the first notes which ids there are and the settings of every training, the second
  * writes rows. Memory is that of the index, whatever the length of the table. Of records with the same id the last one
@@ -26,6 +26,10 @@ const char *export_table_name(int table);
  * to be left out because their training is in no record. STATUS_DATA when dir holds no run; STATUS_IO. */
 Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
                     size_t warning_bytes, Error *err);
+
+/* Writes all tables into a new SQLite database, the file path, which must not exist; each has the columns that CSV has,
+ * typed, and indexes. warning as export_table. After a failure the file is of no use, but there. */
+Status export_database(const char *dir, const char *path, char *warning, size_t warning_bytes, Error *err);
 
 /* A column for every setting, of trainings only or with critics and evaluation; undefined where it does not apply. */
 void settings_columns(RowWriter *rows, const Settings *settings, Predictor predictor, bool critics);

@@ -9,7 +9,8 @@
 #include <string.h>
 
 struct RowWriter {
-    FILE *out;
+    FILE *out;          /* NULL: into a database */
+    Database *database; /* NULL: into a file */
     RowFormat format;
     bool naming, named, no_memory; /* named: the header line is out */
     int io_error;                  /* errno of the first failed write */
@@ -35,11 +36,22 @@ RowWriter *rows_create(FILE *out, RowFormat format) {
     return writer;
 }
 
+RowWriter *rows_create_table(Database *database, const char *table) {
+    RowWriter *writer = calloc(1, sizeof *writer);
+    if (writer == NULL) return NULL;
+    writer->database = database;
+    writer->format = ROWS_DATABASE;
+    writer->naming = true;
+    database_begin_table(database, table);
+    return writer;
+}
+
 bool rows_naming(const RowWriter *writer) {
     return writer->naming;
 }
 
 Status rows_status(const RowWriter *writer, Error *err) {
+    if (writer->database != NULL) return database_status(writer->database, err);
     if (writer->no_memory) return error_set(err, STATUS_NO_MEMORY, "no memory for a row of a table");
     if (writer->io_error != 0)
         return error_set(err, STATUS_IO, "the table cannot be written: %s", strerror(writer->io_error));
@@ -47,7 +59,7 @@ Status rows_status(const RowWriter *writer, Error *err) {
 }
 
 Status rows_finish(RowWriter *writer, Error *err) {
-    if (fflush(writer->out) != 0 && writer->io_error == 0) writer->io_error = errno;
+    if (writer->out != NULL && fflush(writer->out) != 0 && writer->io_error == 0) writer->io_error = errno;
     Status status = rows_status(writer, err);
     free(writer->line);
     free(writer);
@@ -103,65 +115,93 @@ static void append_json_quoted(RowWriter *writer, const char *text) {
     append_text(writer, "\"");
 }
 
-/* One column: its separator and name, then value; quoted says that value is words, not a number or a boolean. */
-static void column(RowWriter *writer, const char *name, const char *value, bool quoted) {
-    bool first = writer->columns++ == 0;
-    char plain_name[128];
+/* One value, by its type. */
+typedef struct Cell {
+    ColumnType type;
+    bool known, truth; /* truth: an integer that files call true or false */
+    const char *text;
+    double real;
+    int64_t integer;
+} Cell;
+
+static void database_cell(RowWriter *writer, const char *name, const Cell *cell, int place) {
+    if (writer->naming) {
+        if (!writer->named) database_add_column(writer->database, name, cell->type);
+    } else if (!cell->known) {
+        database_set_undefined(writer->database, place);
+    } else if (cell->type == COLUMN_TEXT) {
+        database_set_text(writer->database, place, cell->text);
+    } else if (cell->type == COLUMN_REAL) {
+        database_set_real(writer->database, place, cell->real);
+    } else {
+        database_set_integer(writer->database, place, cell->integer);
+    }
+}
+
+static const char *cell_text(const Cell *cell, char number[NUMBER_TEXT_BYTES]) {
+    if (cell->type == COLUMN_TEXT) return cell->text;
+    if (cell->type == COLUMN_REAL) return number_text(cell->real, number);
+    if (cell->truth) return cell->integer != 0 ? "true" : "false";
+    snprintf(number, NUMBER_TEXT_BYTES, "%lld", (long long)cell->integer);
+    return number;
+}
+
+/* One column: its separator and name, then its value. */
+static void column(RowWriter *writer, const char *name, Cell cell) {
+    int place = writer->columns++;
+    char plain_name[128], number[NUMBER_TEXT_BYTES];
     size_t length = 0;
     for (; name[length] != '\0' && length < sizeof plain_name - 1; length++)
         plain_name[length] = name[length] == '.' ? '_' : name[length];
     plain_name[length] = '\0';
-    if (writer->format == ROWS_CSV) {
-        if (!first) append_text(writer, ",");
-        if (writer->naming) {
-            append_text(writer, plain_name);
-        } else if (value != NULL) {
-            append_csv_quoted(writer, value);
-        }
-        return;
-    }
-    append_text(writer, first ? "{" : ", ");
-    append_json_quoted(writer, plain_name);
-    append_text(writer, ": ");
-    if (value == NULL) {
-        append_text(writer, "null");
-    } else if (quoted) {
-        append_json_quoted(writer, value);
+    if (writer->format == ROWS_DATABASE) {
+        database_cell(writer, plain_name, &cell, place);
+    } else if (writer->format == ROWS_CSV) {
+        if (place > 0) append_text(writer, ",");
+        if (writer->naming) append_text(writer, plain_name);
+        if (!writer->naming && cell.known) append_csv_quoted(writer, cell_text(&cell, number));
     } else {
-        append_text(writer, value);
+        append_text(writer, place == 0 ? "{" : ", ");
+        append_json_quoted(writer, plain_name);
+        append_text(writer, ": ");
+        if (!cell.known || (cell.type == COLUMN_REAL && !isfinite(cell.real)))
+            append_text(writer, "null");
+        else if (cell.type == COLUMN_TEXT)
+            append_json_quoted(writer, cell.text);
+        else
+            append_text(writer, cell_text(&cell, number));
     }
 }
 
 void row_text(RowWriter *writer, const char *name, const char *text) {
-    column(writer, name, text, true);
+    column(writer, name, (Cell){.type = COLUMN_TEXT, .known = text != NULL, .text = text});
 }
 
 void row_number(RowWriter *writer, const char *name, double value) {
-    char text[NUMBER_TEXT_BYTES];
-    bool known = writer->format == ROWS_CSV ? !isnan(value) : isfinite(value);
-    column(writer, name, known ? number_text(value, text) : NULL, false);
+    column(writer, name, (Cell){.type = COLUMN_REAL, .known = !isnan(value), .real = value});
 }
 
 void row_integer(RowWriter *writer, const char *name, int64_t value) {
-    char text[NUMBER_TEXT_BYTES];
-    snprintf(text, sizeof text, "%lld", (long long)value);
-    column(writer, name, text, false);
+    column(writer, name, (Cell){.type = COLUMN_INTEGER, .known = true, .integer = value});
 }
 
 void row_id(RowWriter *writer, const char *name, const Id *id) {
     char text[ID_TEXT_BYTES];
-    column(writer, name, id == NULL ? NULL : id_text(*id, text), true);
+    row_text(writer, name, id == NULL ? NULL : id_text(*id, text));
 }
 
 void row_setting(RowWriter *writer, const Setting *setting, const Settings *settings, bool known) {
-    if (writer->naming || !known) {
-        column(writer, setting->key, NULL, false);
-        return;
-    }
+    SettingValue value = known && !writer->naming ? setting_get(setting, settings) : 0;
+    Cell cell = {.known = known, .real = value, .integer = (int64_t)value, .truth = setting->type == SETTING_BOOLEAN};
     char text[64];
-    SettingValue value = setting_get(setting, settings);
-    bool words = setting->type == SETTING_CHOICE || (setting->keyword != NULL && value == setting->keyword_value);
-    column(writer, setting->key, setting_format(setting, value, text, sizeof text), words);
+    bool keyword = !writer->naming && setting->keyword != NULL && value == setting->keyword_value;
+    if (setting->type == SETTING_CHOICE || keyword) {
+        cell.type = COLUMN_TEXT;
+        cell.text = setting_format(setting, value, text, sizeof text);
+    } else {
+        cell.type = setting->type == SETTING_REAL ? COLUMN_REAL : COLUMN_INTEGER;
+    }
+    column(writer, setting->key, cell);
 }
 
 void row_keep(RowWriter *writer) {
@@ -169,9 +209,19 @@ void row_keep(RowWriter *writer) {
     writer->kept_columns = writer->columns;
 }
 
+static void end_database_row(RowWriter *writer) {
+    if (!writer->naming) database_add_row(writer->database);
+    if (writer->naming && !writer->named) database_end_columns(writer->database);
+}
+
 void row_end(RowWriter *writer) {
-    append_text(writer, writer->format == ROWS_CSV ? "\n" : "}\n");
     bool wanted = !writer->naming || !writer->named;
+    if (writer->database != NULL) {
+        end_database_row(writer);
+        wanted = false;
+    } else {
+        append_text(writer, writer->format == ROWS_CSV ? "\n" : "}\n");
+    }
     writer->named = true;
     if (wanted && !writer->no_memory && fwrite(writer->line, 1, writer->used, writer->out) != writer->used &&
         writer->io_error == 0)

@@ -1,30 +1,34 @@
-/* Tables as text, a row at a time: CSV (RFC 4180) or JSON lines, from the same calls.
+/* Tables, a row at a time: CSV (RFC 4180), JSON lines or a table of a SQLite database, from the same calls.
  *
- * A row is written column by column in a fixed order. The header line of CSV comes from the same code: with the writer
- * in its naming pass (rows_naming) every call writes its column's name in place of the value, so that order and names
- * are kept in one place. Undefined values are empty in CSV and null in JSON lines. Numbers are the shortest text that
- * reads back equal. The writer holds one row, whatever the length of the table; it knows nothing of what is written. */
+ * A row is written column by column in a fixed order. The header line of CSV and the columns of a database's table come
+ * from the same code: with the writer in its naming pass (rows_naming) every call tells its column's name in place of
+ * the value, so that order and names are kept in one place. Undefined values are empty in CSV and null elsewhere.
+ * Numbers are the shortest text that reads back equal, in a database numbers; true and false are 1 and 0 there. The
+ * writer holds one row, whatever the length of the table; it knows nothing of what is written. */
 #ifndef ANALYSIS_ROWS_H
 #define ANALYSIS_ROWS_H
 
+#include "analysis/database.h"
 #include "jobs/settings.h"
 #include "proto/wire/messages.h"
 
 #include <stdio.h>
 
-typedef enum RowFormat { ROWS_CSV, ROWS_JSONL } RowFormat;
+typedef enum RowFormat { ROWS_CSV, ROWS_JSONL, ROWS_DATABASE } RowFormat;
 
 typedef struct RowWriter RowWriter;
 
-/* A writer onto out, which stays the caller's. CSV begins in its naming pass: run the code that writes a row (its
- * values are not looked at, rows after the first are dropped), then rows_end_naming. JSON lines have no such pass.
- * NULL: no memory. */
+/* A writer of CSV or JSON lines onto out, which stays the caller's. CSV begins in its naming pass: run the code that
+ * writes a row (its values are not looked at, rows after the first are dropped), then rows_end_naming. JSON lines have
+ * no such pass. NULL: no memory. */
 RowWriter *rows_create(FILE *out, RowFormat format);
+/* A writer onto a new table of a database, which stays the caller's; in its naming pass. NULL: no memory. */
+RowWriter *rows_create_table(Database *database, const char *table);
 bool rows_naming(const RowWriter *writer);
 void rows_end_naming(RowWriter *writer);
 /* STATUS_IO or STATUS_NO_MEMORY when a row could not be written so far: nothing more will be. */
 Status rows_status(const RowWriter *writer, Error *err);
-/* Flushes out and frees the writer; a failure as rows_status. */
+/* Flushes out, if there is one, and frees the writer; a failure as rows_status. */
 Status rows_finish(RowWriter *writer, Error *err);
 
 /* The next column of the row. text NULL, a value of NaN, id NULL and known false: undefined. Infinities have no JSON

@@ -1,4 +1,4 @@
-/* palinode export: results as CSV or JSON lines, a row at a time. */
+/* palinode export: results as CSV, JSON lines or a SQLite database, a row at a time. */
 #include "analysis/export.h"
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -28,33 +28,69 @@ static Status write_to(const char *dir, const char *format, const char *table, F
     return status;
 }
 
+/* path with an ending that no other process uses; false: too long. */
+static bool temporary_name(const char *path, char temporary[PATH_MAX]) {
+    errno = ENAMETOOLONG;
+    return snprintf(temporary, PATH_MAX, "%s.tmp-%ld", path, (long)getpid()) < PATH_MAX;
+}
+
+/* Puts what was written to temporary in path's place, or removes it after a failure. */
+static Status replace_file(const char *path, const char *temporary, Status status, Error *err) {
+    if (status == STATUS_OK && rename(temporary, path) != 0)
+        status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    if (status != STATUS_OK) unlink(temporary);
+    return status;
+}
+
 /* Writes a file beside path that takes its place when it is whole; what is no regular file is written as it is. */
 static Status write_file(const char *dir, const char *format, const char *table, const char *path, Error *err) {
     char temporary[PATH_MAX];
     struct stat about;
     bool replace = stat(path, &about) != 0 || S_ISREG(about.st_mode);
-    int length = replace ? snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid())
-                         : snprintf(temporary, sizeof temporary, "%s", path);
-    errno = ENAMETOOLONG;
-    FILE *out = length < (int)sizeof temporary ? fopen(temporary, "w") : NULL;
+    FILE *out = !replace ? fopen(path, "w") : temporary_name(path, temporary) ? fopen(temporary, "w") : NULL;
     if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
     Status status = write_to(dir, format, table, out, err);
-    bool written = fclose(out) == 0;
-    if (status == STATUS_OK && (!written || (replace && rename(temporary, path) != 0)))
+    if (fclose(out) != 0 && status == STATUS_OK)
         status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    if (status != STATUS_OK && replace) unlink(temporary);
-    return status;
+    return replace ? replace_file(path, temporary, status, err) : status;
+}
+
+static Status write_database(const char *dir, const char *path, Error *err) {
+    char temporary[PATH_MAX], warning[WARNING_BYTES] = "";
+    struct stat about;
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        return error_set(err, STATUS_IO, "%s: is no regular file: a database cannot be written there", path);
+    if (!temporary_name(path, temporary))
+        return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    unlink(temporary); /* of a killed process that had our number */
+    Status status = export_database(dir, temporary, warning, sizeof warning, err);
+    print_warnings(warning);
+    return replace_file(path, temporary, status, err);
+}
+
+/* What the command line asks for; table_name and output NULL: not given. */
+static Status export(const char *dir, const char *format, const char *table_name, const char *output, Error *err) {
+    bool to_file = output != NULL && strcmp(output, "-") != 0;
+    if (strcmp(format, "sqlite") == 0) {
+        if (!to_file) return error_set(err, STATUS_USAGE, "--format sqlite needs a file: -o FILE");
+        if (table_name != NULL)
+            return error_set(err, STATUS_USAGE, "--table: a SQLite database holds all tables; leave it out");
+        return write_database(dir, output, err);
+    }
+    if (table_name == NULL) table_name = export_table_name(EXPORT_METRICS);
+    if (to_file) return write_file(dir, format, table_name, output, err);
+    return write_to(dir, format, table_name, stdout, err);
 }
 
 int command_export(int argc, char **argv) {
-    const char *format = NULL, *table_name = "metrics", *output = NULL;
+    const char *format = NULL, *table_name = NULL, *output = NULL;
     const Option table[] = {
         {.name = "format",
          .type = OPTION_TEXT,
          .value = &format,
          .argument = "FORMAT",
-         .choices = "csv|jsonl",
-         .summary = "csv, or jsonl: one JSON object a line; required"},
+         .choices = "csv|jsonl|sqlite",
+         .summary = "csv; jsonl: one JSON object a line; sqlite: a database of all tables; required"},
         {.name = "table",
          .type = OPTION_TEXT,
          .value = &table_name,
@@ -70,10 +106,10 @@ int command_export(int argc, char **argv) {
     };
     const Command command = {
         .name = "export",
-        .usage = "DIR --format csv|jsonl [--table TABLE] [-o FILE]",
-        .summary = "results as CSV or JSON lines",
+        .usage = "DIR --format csv|jsonl|sqlite [--table TABLE] [-o FILE]",
+        .summary = "results as CSV, JSON lines or a SQLite database",
         .details = "One row a number: every setting is a column (dots as underscores). Undefined values are empty\n"
-                   "in CSV and null in JSON lines. Of equal ids the last counts.",
+                   "in CSV, else null. Of equal ids the last counts. A file is replaced when the new one is whole.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
         .min_operands = 1,
@@ -85,10 +121,8 @@ int command_export(int argc, char **argv) {
     Status status;
     if (format == NULL)
         status = error_set(&err, STATUS_USAGE, "--format is missing; usage: palinode export %s", command.usage);
-    else if (output == NULL || strcmp(output, "-") == 0)
-        status = write_to(operands[0], format, table_name, stdout, &err);
     else
-        status = write_file(operands[0], format, table_name, output, &err);
+        status = export(operands[0], format, table_name, output, &err);
     free((void *)operands);
     return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
 }

@@ -19,7 +19,7 @@ static const struct {
     {"plan", command_plan, "what a job would do, and what it would cost; does no work"},
     {"status", command_status, "how far a run is, also while it goes on"},
     {"analyze", command_analyze, "tables, figures and a report from results"},
-    {"export", command_export, "results as CSV or JSON lines"},
+    {"export", command_export, "results as CSV, JSON lines or a SQLite database"},
     {"merge", command_merge, "the union of results folders, by id"},
     {"verify", command_verify, "check every record; --repair cuts a torn tail"},
     {"train", command_train, "one training, its parameters to a safetensors file"},

@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import signal
+import sqlite3
 import statistics
 import subprocess
 import time
@@ -188,6 +189,37 @@ def test_trainings_losses_and_provenance_are_tables_of_their_own(results, tmp_pa
     assert run["job_text"] == JOB and run["end_reason"] == "done" and run["trainings_done"] == "6"
 
 
+def test_a_database_holds_the_rows_of_every_table_with_types_and_indexes(results, tmp_path):
+    database = tmp_path / "results.db"
+    database.write_text("what was there before")
+    palinode("export", results, "--format", "sqlite", "-o", database)
+    connection = sqlite3.connect(database)
+    for table in ("metrics", "trainings", "loss", "provenance"):
+        rows = rows_of(results, "--table", table)
+        cursor = connection.execute(f"select * from {table}")
+        names = [column[0] for column in cursor.description]
+        assert names == list(rows[0])
+        stored = cursor.fetchall()
+        assert len(stored) == len(rows)
+        for row, values in zip(rows, stored):
+            for name, value in zip(names, values):
+                text = row[name]
+                if value is None:
+                    assert text == ""
+                elif text in ("true", "false"):
+                    assert value == (text == "true")
+                elif isinstance(value, str):
+                    assert value == text
+                else:
+                    assert value == float(text), name
+    (mean,) = connection.execute("select avg(value) from metrics where metric = 'nmse' and kind = 'examples'").fetchone()
+    assert mean == pytest.approx(statistics.mean(float(row["value"]) for row in rows_of(results)
+                                                 if row["metric"] == "nmse" and row["value"]), rel=1e-12)
+    plan = connection.execute("explain query plan select * from loss where training_id = 'x'").fetchone()
+    assert "USING INDEX" in plan[-1]
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("results.db")] == ["results.db"]
+
+
 # --- verify ----------------------------------------------------------------------------------------------------------
 
 
@@ -251,6 +283,10 @@ def test_status_follows_a_run_and_sees_that_it_died(tmp_path):
     (["export", "{results}", "--format", "csv", "--table", "x"], 64, "metrics|trainings"),
     (["export", "{results}", "--format", "csv", "-o", "/nonexistent/x.csv"], 74, "/nonexistent/x.csv"),
     (["export", "/nonexistent", "--format", "csv"], 74, "/nonexistent"),
+    (["export", "{results}", "--format", "sqlite"], 64, "-o FILE"),
+    (["export", "{results}", "--format", "sqlite", "--table", "loss", "-o", "/nonexistent/x.db"], 64, "--table"),
+    (["export", "{results}", "--format", "sqlite", "-o", "/nonexistent/x.db"], 74, "/nonexistent/x.db"),
+    (["export", "{results}", "--format", "sqlite", "-o", "/dev/null"], 74, "/dev/null"),
     (["verify", "/nonexistent"], 74, "/nonexistent"),
     (["status", "/nonexistent"], 74, "/nonexistent"),
     (["status", "{results}", "extra"], 64, "extra"),

@@ -27,6 +27,7 @@ OWNERS = {
     "xxhash.h": {"jobs/identity.c"},
     "isa-l/crc.h": {"proto/wire/record_file.c"},
     "isa-l.h": set(),
+    "sqlite3.h": {"analysis/database.c"},
 }
 
 
