@@ -14,6 +14,8 @@ int command_predict(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_model(int argc, char **argv);
 int command_theory(int argc, char **argv);
+int command_submit(int argc, char **argv);
+int command_wait(int argc, char **argv);
 int command_settings(int argc, char **argv);
 
 #endif

@@ -18,6 +18,8 @@ static const struct {
     {"run", command_run, "train and evaluate the grid of a job file (also under mpirun)"},
     {"plan", command_plan, "what a job would do, and what it would cost; does no work"},
     {"status", command_status, "how far a run is, also while it goes on"},
+    {"submit", command_submit, "a job as a batch job of Slurm"},
+    {"wait", command_wait, "until a run's job is done, whatever stops it in between"},
     {"analyze", command_analyze, "tables, figures and a report from results"},
     {"export", command_export, "results as CSV, JSON lines or a SQLite database"},
     {"merge", command_merge, "the union of results folders, by id"},
@@ -39,7 +41,7 @@ static void print_help(FILE *out) {
     fprintf(out, "\nA first result in a few minutes:\n"
                  "  palinode run jobs/quick/demo.yaml -o results/demo\n"
                  "  palinode analyze results/demo\n"
-                 "On a cluster: mpirun palinode run JOB.yaml -o DIR\n");
+                 "On a cluster: mpirun palinode run JOB.yaml -o DIR; on Slurm: palinode submit\n");
 }
 
 /* Streams that the caller closed stay unusable: no file that is opened later shall take their numbers and get what is

@@ -8,9 +8,11 @@
 #include "cli/json_output.h"
 #include "cli/run_folder.h"
 #include "cli/run_options.h"
+#include "cli/sequel.h"
 #include "cli/terminal.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
+#include "coordinator/slurm.h"
 #include "coordinator/status_file.h"
 #include "proto/base/clock.h"
 #include "worker/agent.h"
@@ -126,11 +128,22 @@ static Status take_signals(Run *run, double now_s, bool *moved, Error *err) {
 
 /* --- rank 0: from the job file to a dispatch -------------------------------------------------------------------- */
 
+/* A banner for the log of a batch job, which all its runs append to. */
+static void announce_batch_job(Run *run, uint64_t done, uint64_t total) {
+    SlurmJob job;
+    char text[256];
+    if (!slurm_job(&job)) return;
+    snprintf(text, sizeof text, "===== Slurm job %s, restart %d: %llu of %llu trainings done =====", job.name,
+             job.restarts, (unsigned long long)done, (unsigned long long)total);
+    terminal_say(&run->terminal, text);
+}
+
 /* "24 trainings: 7 done before, 17 to do with 2 workers on 1 rank; results in DIR" */
 static void announce(Run *run) {
     const ScheduleTotals *totals = schedule_totals(run->schedule);
     char text[sizeof run->dir + 256], extra[128] = "";
     uint64_t before = totals->trainings_done + totals->trainings_diverged;
+    announce_batch_job(run, before, totals->trainings);
     if (totals->to_evaluate > 0)
         snprintf(extra, sizeof extra, ", %llu kept model%s to evaluate", (unsigned long long)totals->to_evaluate,
                  totals->to_evaluate == 1 ? "" : "s");
@@ -186,6 +199,7 @@ static Status start_coordinator(Run *run, Error *err) {
         status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->unfinished, &dispatching,
                                  notice, run, &run->dispatch, err);
     if (status == STATUS_OK) announce(run);
+    if (status == STATUS_OK) sequel_begin(options, &run->terminal);
     return status;
 }
 
@@ -353,6 +367,8 @@ static _Noreturn void fail(Run *run, Status status, const Error *err) {
         write_status(run, &view, (int)status, NULL); /* as far as the disk lets it */
     }
     report_error(status, err);
+    if (run->channel != NULL && channel_rank(run->channel) == 0)
+        sequel_end(&run->options, status == STATUS_INCOMPLETE ? STATUS_FAILED : status, &run->terminal);
     _exit((int)status);
 }
 
@@ -375,9 +391,11 @@ int command_run(int argc, char **argv) {
     roster_free(&run.roster);
     job_free(run.job);
     if (run.signals >= 0) close(run.signals);
+    bool coordinated = channel_rank(run.channel) == 0;
     status = channel_close(run.channel, &err);
     if (status != STATUS_OK) report_error(status, &err);
     if (result == STATUS_OK) result = status;
+    if (coordinated) sequel_end(options, result, &run.terminal);
     run_options_free(options);
     return (int)result;
 }

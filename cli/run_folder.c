@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static Status make_dir(const char *path, Error *err) {
+Status run_folder_make(const char *path, Error *err) {
     char part[PATH_MAX];
     snprintf(part, sizeof part, "%s", path);
     for (char *at = part + 1;; at++) {
@@ -101,7 +101,7 @@ static Status start_journal(const RunOrigin *origin, uint64_t models_limit_bytes
 
 Status run_folder_read(const char *dir, Journal **out, Error *err) {
     char warning[2048] = "";
-    Status status = make_dir(dir, err);
+    Status status = run_folder_make(dir, err);
     if (status == STATUS_OK) status = refuse_live_dir(dir, err);
     if (status == STATUS_OK) status = journal_open_reader(dir, out, warning, sizeof warning, err);
     print_warnings(warning);

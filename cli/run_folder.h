@@ -17,6 +17,9 @@ typedef struct RunOrigin {
     int64_t started_unix_ms;
 } RunOrigin;
 
+/* Makes dir with its parents; one that is there stays as it is. */
+Status run_folder_make(const char *dir, Error *err);
+
 /* Reads what is known in dir, which is made with its parents. Warnings of damaged segments go to stderr.
  * STATUS_INCOMPLETE: another run is going on there. */
 Status run_folder_read(const char *dir, Journal **out, Error *err);

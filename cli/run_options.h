@@ -7,10 +7,11 @@
 typedef struct RunOptions {
     const char *job; /* path of the job file */
     const char *dir, *kernels, *models, *rerun;
+    const char *successor; /* job that waits for the end of this one, or NULL */
     TextList overrides;
     int64_t workers, retries, max_failures, limit;
     double models_limit_gib, checkpoint_every_s;
-    bool quiet, json;
+    bool quiet, json, requeue;
     const char **operands; /* as given */
 } RunOptions;
 

@@ -1,0 +1,205 @@
+/* palinode submit: a job as a batch job of Slurm, predicted before it waits in the queue. */
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/run_folder.h"
+#include "coordinator/slurm.h"
+#include "jobs/batch_script.h"
+#include "jobs/job.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct SubmitOptions {
+    BatchScript script;
+    const char *launcher;
+    TextList overrides, sbatch_options;
+    bool chain, once, print;
+} SubmitOptions;
+
+static const char details[] =
+    "The job goes on over as many walltimes as it needs: before one ends, or when the job is preempted,\n"
+    "the run saves its trainings and puts its job back into the queue. Where requeueing is forbidden,\n"
+    "--chain does the same with a next job that waits for the end of the one before. The log is\n"
+    "DIR/slurm-<job>.out; palinode status DIR and palinode wait DIR tell how far it is. Standard output\n"
+    "is the job's number, or with --print the script, which may be changed and given to sbatch.\n"
+    "docs/cluster.md leads from a fresh account to merged results.";
+
+/* The program as the nodes of the cluster find it: by its path, or through PATH as this shell did. */
+static const char *program_name(char path[PATH_MAX]) {
+    return strchr(program_invocation_name, '/') != NULL && realpath("/proc/self/exe", path) != NULL ? path : "palinode";
+}
+
+/* "palinode submit ..." as the user typed it, but for quoting; malloc'd, NULL: no memory. */
+static char *command_text(int argc, char **argv) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL) return NULL;
+    fputs("palinode", out);
+    for (int i = 0; i < argc; i++)
+        fprintf(out, " %s", argv[i]);
+    if (fclose(out) == 0) return text;
+    free(text);
+    return NULL;
+}
+
+static Status check(const SubmitOptions *options, Error *err) {
+    if (options->script.walltime_s == 0)
+        return error_set(err, STATUS_USAGE, "--time is missing: how long one job may run (2h, HH:MM:SS, D-HH:MM:SS)");
+    if (options->script.walltime_s < 60)
+        return error_set(err, STATUS_USAGE, "--time: expected at least 60 s, Slurm's shortest walltime, not %g s",
+                         options->script.walltime_s);
+    if (options->chain && options->once) return error_set(err, STATUS_USAGE, "--chain and --once exclude each other");
+    if (strcmp(options->script.job, "-") == 0)
+        return error_set(err, STATUS_USAGE,
+                         "the job file must be there when the batch job runs: expected a path, not -");
+    return STATUS_OK;
+}
+
+static Status submit(const char *script, const char *dir, Error *err) {
+    char id[64];
+    Status status = run_folder_make(dir, err); /* Slurm does not make the folder of the log */
+    if (status == STATUS_OK) status = slurm_submit(script, id, sizeof id, err);
+    if (status == STATUS_OK) printf("%s\n", id);
+    return status;
+}
+
+static Status write_and_submit(SubmitOptions *options, Error *err) {
+    BatchScript *script = &options->script;
+    Job *job = NULL;
+    char dir[PATH_MAX - 64], program[PATH_MAX], *text = NULL;
+    Status status = check(options, err);
+    if (status == STATUS_OK)
+        status = job_read(script->job, options->overrides.items, options->overrides.count, &job, err);
+    if (status != STATUS_OK) return status;
+    snprintf(dir, sizeof dir, "%s%s", script->dir != NULL ? "" : "results/",
+             script->dir != NULL ? script->dir : job_name(job));
+    script->dir = dir;
+    script->name = job_name(job);
+    script->program = program_name(program);
+    status = batch_script_write(script, &text, err);
+    if (status == STATUS_OK && options->print) fputs(text, stdout);
+    if (status == STATUS_OK && !options->print) status = submit(text, dir, err);
+    free(text);
+    job_free(job);
+    return status;
+}
+
+int command_submit(int argc, char **argv) {
+    SubmitOptions options = {.script = {.nodes = 1, .tasks_per_node = 1, .cpus_per_task = 1}, .launcher = "mpirun"};
+    BatchScript *script = &options.script;
+    const Option table[] = {
+        {.name = "output",
+         .letter = 'o',
+         .type = OPTION_TEXT,
+         .value = &script->dir,
+         .argument = "DIR",
+         .summary = "folder of the results and the log (default results/<job name>)"},
+        {.name = "set",
+         .type = OPTION_LIST,
+         .value = &options.overrides,
+         .argument = "KEY=VALUES",
+         .summary = "override a setting of the job file (repeatable)"},
+        {.name = "nodes",
+         .type = OPTION_INTEGER,
+         .value = &script->nodes,
+         .argument = "N",
+         .minimum = 1,
+         .maximum = 1e5,
+         .summary = "nodes of a job (default 1)"},
+        {.name = "ntasks-per-node",
+         .type = OPTION_INTEGER,
+         .value = &script->tasks_per_node,
+         .argument = "T",
+         .minimum = 1,
+         .maximum = 1e4,
+         .summary = "ranks on each node (default 1)"},
+        {.name = "cpus-per-task",
+         .type = OPTION_INTEGER,
+         .value = &script->cpus_per_task,
+         .argument = "C",
+         .minimum = 1,
+         .maximum = 1024,
+         .summary = "CPUs of each rank, and so trainings at a time (default 1)"},
+        {.name = "time",
+         .type = OPTION_DURATION,
+         .value = &script->walltime_s,
+         .argument = "TIME",
+         .summary = "walltime of a job: 4h, HH:MM:SS or D-HH:MM:SS; a bare number is in seconds"},
+        {.name = "partition",
+         .letter = 'p',
+         .type = OPTION_TEXT,
+         .value = &script->partition,
+         .argument = "P",
+         .summary = "partition of the cluster (default: the cluster's)"},
+        {.name = "account",
+         .letter = 'A',
+         .type = OPTION_TEXT,
+         .value = &script->account,
+         .argument = "A",
+         .summary = "account to charge (default: yours)"},
+        {.name = "mem",
+         .type = OPTION_TEXT,
+         .value = &script->mem,
+         .argument = "M",
+         .summary = "memory of each node, 16G or 4000M (default: the cluster's)"},
+        {.name = "array",
+         .type = OPTION_INTEGER,
+         .value = &script->shards,
+         .argument = "K",
+         .minimum = 1,
+         .maximum = 1e5,
+         .summary = "K jobs of this size, each with a part of the grid of its own, into one folder"},
+        {.name = "chain",
+         .type = OPTION_FLAG,
+         .value = &options.chain,
+         .summary = "go on by a next job that waits for this one's end, not by requeueing"},
+        {.name = "once",
+         .type = OPTION_FLAG,
+         .value = &options.once,
+         .summary = "one walltime only: what is left waits for another submit"},
+        {.name = "launcher",
+         .type = OPTION_TEXT,
+         .value = &options.launcher,
+         .argument = "PROGRAM",
+         .choices = "mpirun|srun",
+         .summary = "what starts the ranks: mpirun or srun --mpi=pmix (default mpirun)"},
+        {.name = "sbatch",
+         .type = OPTION_LIST,
+         .value = &options.sbatch_options,
+         .argument = "OPTION",
+         .summary = "a further option of sbatch, e.g. --sbatch --qos=long (repeatable)"},
+        {.name = "print", .type = OPTION_FLAG, .value = &options.print, .summary = "print the script, submit nothing"},
+    };
+    const Command command = {.name = "submit",
+                             .usage = "JOB.yaml --time TIME [-o DIR] [options]",
+                             .summary = "a job as a batch job of Slurm",
+                             .details = details,
+                             .options = table,
+                             .n_options = sizeof table / sizeof table[0],
+                             .min_operands = 1,
+                             .max_operands = 1};
+    const char **operands;
+    int n_operands, exit_code;
+    if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
+    Error err = {{0}};
+    char *typed = command_text(argc, argv);
+    script->command = typed;
+    script->job = operands[0];
+    script->overrides = options.overrides.items;
+    script->n_overrides = options.overrides.count;
+    script->options = options.sbatch_options.items;
+    script->n_options = options.sbatch_options.count;
+    script->sequel = options.chain ? BATCH_CHAIN : options.once ? BATCH_ONCE : BATCH_REQUEUE;
+    script->launcher = options.launcher[0] == 's' ? BATCH_SRUN : BATCH_MPIRUN;
+    Status status =
+        typed != NULL ? write_and_submit(&options, &err) : error_set(&err, STATUS_NO_MEMORY, "out of memory");
+    free(typed);
+    free((void *)operands);
+    free((void *)options.overrides.items);
+    free((void *)options.sbatch_options.items);
+    return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
+}
