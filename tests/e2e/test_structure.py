@@ -14,6 +14,7 @@ MAY_INCLUDE = {
     "coordinator": ["proto/base", "proto/wire", "proto/transport", "jobs"],
     "worker/kernels": ["proto/base", "proto/wire"],
     "worker/model": ["proto/base", "proto/wire", "worker/kernels"],
+    "worker/inspect": ["proto/base", "proto/wire", "worker/kernels", "worker/model", "worker"],
     "worker/theory": ["proto/base", "proto/wire", "worker/kernels"],
     "worker": ["proto/base", "proto/wire", "proto/transport", "worker/kernels", "worker/model"],
     "analysis": ["proto/base", "proto/wire", "jobs", "coordinator"],

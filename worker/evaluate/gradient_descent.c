@@ -73,7 +73,7 @@ FOR_EVERY_CPU static void predict_group(const Prompts *group, const float *start
 }
 
 void gradient_descent_predict(const Prompts *prompts, const float *start, int steps, float *pred) {
-    assert(steps > 0);
+    assert(steps >= 0);
     for (int p = 0; p < prompts->n; p += LANES) {
         Prompts group = prompts_slice(prompts, p, prompts->n - p < LANES ? prompts->n - p : LANES);
         predict_group(&group, start + (size_t)p * prompts->d * prompts->d, steps,
