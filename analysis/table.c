@@ -72,6 +72,7 @@ static Status add_training(Table *table, bool ended, const TrainingRecord *recor
     Status status = grow(&table->trainings, table->n_trainings, sizeof *table->trainings, err);
     if (status != STATUS_OK) return status;
     table->trainings[table->n_trainings] = (Training){ended, table->n_trainings, *record};
+    spec_drop_inactive(&table->trainings[table->n_trainings].record.spec);
     table->n_trainings++;
     return STATUS_OK;
 }

@@ -221,6 +221,34 @@ static Status check_at(const Grid *grid, const Source *source, const SettingsChe
     return place_prefix(source, place_known(place) ? place : other_place, status, err);
 }
 
+/* Several values of a setting where it means nothing would be the same training several times. Entries of zip differ in
+ * something else. */
+static Status check_active(const Grid *grid, const Source *source, int a, Error *err) {
+    const Axis *axis = &grid->axes[a];
+    if (axis->count == 1 || axis->setting->active == NULL) return STATUS_OK;
+    int b = grid_axis(grid, axis->setting->active_by);
+    const Axis *other = &grid->axes[b];
+    Settings settings = settings_default();
+    for (int64_t k = 0; k < other->count && axis->leader != other->leader; k++) {
+        set_value(other, k, &settings);
+        int values = 0;
+        for (int64_t i = 0; i < axis->count && !axis->setting->active(&settings); i++) {
+            int64_t fixed[AXES_MAX];
+            char value[64];
+            memset(fixed, -1, sizeof fixed);
+            fixed[axis->leader] = i;
+            fixed[other->leader] = k;
+            values += grid_count(grid, fixed) > 0;
+            if (values > 1)
+                return place_error(source, axis->values[i].place, err,
+                                   "%s means nothing where %s is %s: exclude all but one of its values there",
+                                   axis->setting->key, other->setting->key,
+                                   setting_format(other->setting, axis_value(other, k), value, sizeof value));
+        }
+    }
+    return STATUS_OK;
+}
+
 Status grid_check(const Grid *grid, const Source *source, Error *err) {
     int n_checks;
     const SettingsCheck *checks = settings_checks(&n_checks);
@@ -236,6 +264,10 @@ Status grid_check(const Grid *grid, const Source *source, Error *err) {
                 if (status != STATUS_OK) return status;
             }
         }
+    }
+    for (int a = 1; a < grid->n_axes; a++) {
+        Status status = check_active(grid, source, a, err);
+        if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
 }

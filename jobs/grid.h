@@ -76,7 +76,8 @@ uint64_t grid_count(const Grid *grid, const int64_t *fixed);
 /* Whether any combination, excluded or not, meets all conditions. */
 bool grid_can_match(const Grid *grid, const Exclusion *exclusion);
 
-/* Finds a combination that is not excluded and fails a check of the table; STATUS_DATA names the place of its value. */
+/* Finds a combination that is not excluded and fails a check of the table, or that is another one written otherwise, as
+ * it differs only in a setting that means nothing there; STATUS_DATA names the place of its value. */
 Status grid_check(const Grid *grid, const Source *source, Error *err);
 
 #endif

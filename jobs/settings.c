@@ -29,6 +29,7 @@ CHOICE(predictor, Predictor)
 #define FROM_TO(low, high)     .minimum = low, .maximum = high
 #define DEFAULT(value)         .default_value = value
 #define BIT(value)             (1u << (value))
+#define ACTIVE(holds, key)     .active = holds, .active_by = key
 #define MEANS(words)           .summary = words
 #define MEASURED(units, words) .unit = units, .summary = words
 
@@ -81,10 +82,10 @@ static const Setting table[] = {
     {"train.context", SETTING_CHOICE, ROLE_TRAINING, AT(training.train.context), DEFAULT(CONTEXT_OFFLINE),
      .choice_name = train_context_choice, MEANS("where the responses in training prompts come from: mixtures, the model's own rollouts, or both")},
     {"train.on_policy_share", SETTING_REAL, ROLE_TRAINING, AT(training.train.on_policy_share), FROM_TO(0, 1),
-     .minimum_excluded = true, DEFAULT(0.5), .active = is_mixed,
+     .minimum_excluded = true, DEFAULT(0.5), ACTIVE(is_mixed, "train.context"),
      MEANS("mixed: part of a batch's prompts that are rollouts")},
     {"train.exploration", SETTING_REAL, ROLE_TRAINING, AT(training.train.exploration), FROM_TO(0, 1000), DEFAULT(1),
-     .active = makes_rollouts,
+     ACTIVE(makes_rollouts, "train.context"),
      MEANS("on_policy, mixed: longest random vector added to an answer of length 1 before it becomes a response")},
     {"train.critic_quality", SETTING_REAL, ROLE_TRAINING, AT(training.train.critic_quality), FROM_TO(0, 1),
      DEFAULT(1), MEANS("probability that a training reward is left as it is")},
@@ -111,10 +112,10 @@ static const Setting table[] = {
     {"evaluate.rounds", SETTING_INTEGER, ROLE_ROUNDS, AT(evaluation.rounds), FROM_TO(0, 254), DEFAULT(0),
      MEASURED("rounds", "how often a model corrects its own answer, criticised each time; 0: never")},
     {"evaluate.initial_responses", SETTING_INTEGER, ROLE_ROUNDS, AT(evaluation.initial_responses), FROM_TO(1, 255),
-     DEFAULT(2), .active = makes_rounds,
+     DEFAULT(2), ACTIVE(makes_rounds, "evaluate.rounds"),
      MEASURED("responses", "random responses to a prompt, criticised, before a model's first answer")},
     {"evaluate.right_cosine", SETTING_REAL, ROLE_ROUNDS, AT(evaluation.right_cosine), FROM_TO(-1, 1), DEFAULT(0.9),
-     .active = makes_rounds, MEANS("an answer is right when its cosine to the aligned answer is above")},
+     ACTIVE(makes_rounds, "evaluate.rounds"), MEANS("an answer is right when its cosine to the aligned answer is above")},
     {"evaluate.gd_steps", SETTING_INTEGER, ROLE_BASELINE, AT(evaluation.gd_steps), FROM_TO(1, 100000), DEFAULT(50),
      .keyword = "released", .keyword_value = GD_STEPS_RELEASED,
      MEASURED("steps", "Adam steps of the gd baseline; released: int(50 - 25 (1 - q))")},
@@ -162,6 +163,12 @@ void settings_drop_inactive(Settings *settings) {
     for (int i = 0; i < COUNT(table); i++)
         if (table[i].active != NULL && !table[i].active(settings))
             setting_set(&table[i], settings, table[i].default_value);
+}
+
+void spec_drop_inactive(TrainingSpec *spec) {
+    Settings settings = {.training = *spec};
+    settings_drop_inactive(&settings);
+    *spec = settings.training;
 }
 
 /* --- values and their text --------------------------------------------------------------------------------------- */

@@ -47,6 +47,7 @@ typedef struct Setting {
     const char *keyword;             /* a word allowed instead of a number ("released"), or NULL */
     double keyword_value;
     bool (*active)(const Settings *); /* whether it means anything beside the others; NULL: always */
+    const char *active_by;            /* the key of the setting that decides this */
     const char *unit, *summary;       /* for --help and the reference page; "" has no unit */
 } Setting;
 
@@ -61,6 +62,8 @@ void settings_offer(const char *key, Nearest *nearest);
 Settings settings_default(void);
 /* Gives settings that are not active their defaults, so that equal work has equal settings, and with that equal ids. */
 void settings_drop_inactive(Settings *settings);
+/* The same of a training alone. Records need it: those of versions without a setting hold 0 for it. */
+void spec_drop_inactive(TrainingSpec *spec);
 
 /* Reads text as a value of this setting: STATUS_DATA says what was expected ("expected an integer from 1 to 64"). */
 Status setting_parse(const Setting *setting, const char *text, SettingValue *value, Error *err);

@@ -342,7 +342,8 @@ static void rounds_must_fit_every_causal_training_of_the_grid(void **state) {
         "j:2:42: evaluate.rounds (6) must be at most task.n_points (10) - 1 - evaluate.initial_responses (4)");
     check_refused("model.causal: [true, false]\nevaluate.rounds: 3",
                   "j:2:18: evaluate.rounds (3) must be 0 without model.causal (false)");
-    check_refused("evaluate: {rounds: [1, 2]}", "j:1:20: evaluate.rounds: expected one value for the whole job, found a list");
+    check_refused("evaluate: {rounds: [1, 2]}",
+                  "j:1:20: evaluate.rounds: expected one value for the whole job, found a list");
     check_refused("evaluate: {rounds: -1}", "j:1:20: evaluate.rounds: expected an integer from 0 to 254, found '-1'");
     job_free(parse("evaluate: {rounds: 17}"));
     job_free(parse("evaluate: {rounds: 18, initial_responses: 1}"));
@@ -360,6 +361,20 @@ static void what_means_nothing_without_rounds_is_as_if_not_given(void **state) {
     assert_int_equal(job_evaluation(job).initial_responses, 5);
     assert_near(job_evaluation(job).right_cosine, 0.5, 0);
     job_free(job);
+}
+
+static void several_values_of_what_means_nothing_are_one_training(void **state) {
+    check_refused("train: {context: [offline, mixed], on_policy_share: [0.25, 0.5]}",
+                  "j:1:60: train.on_policy_share means nothing where train.context is offline: exclude all but one of "
+                  "its values there");
+    check_refused("train: {exploration: [0, 1]}", "j:1:26: train.exploration means nothing where train.context is "
+                                                  "offline: exclude all but one of its values there");
+    job_free(parse("train: {context: mixed, on_policy_share: [0.25, 0.5]}"));
+    job_free(parse("train: {context: [on_policy, mixed], exploration: [0.25, 0.5]}"));
+    job_free(parse("train: {context: [offline, mixed], on_policy_share: [0.25, 0.5]}\n"
+                   "exclude: [{train.context: offline, train.on_policy_share: 0.25}]"));
+    job_free(parse("zip: [{train.context: offline, train.exploration: 1}, {train.context: mixed, train.exploration: 2},"
+                   "{train.context: mixed, train.exploration: 0}]"));
 }
 
 static void sizes_have_limits(void **state) {
@@ -697,6 +712,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(excluded_combinations_need_not_be_possible),
         cmocka_unit_test(rounds_must_fit_every_causal_training_of_the_grid),
         cmocka_unit_test(what_means_nothing_without_rounds_is_as_if_not_given),
+        cmocka_unit_test(several_values_of_what_means_nothing_are_one_training),
         cmocka_unit_test(sizes_have_limits),
         cmocka_unit_test(overrides_replace_what_the_file_says),
         cmocka_unit_test(a_list_in_brackets_overrides_as_in_the_file),

@@ -67,6 +67,18 @@ static void a_cell_read_before_its_training_gets_its_settings_all_the_same(void 
     table_free(table);
 }
 
+static void settings_that_a_training_did_not_depend_on_make_no_axis(void **state) {
+    Table *table = table_create();
+    TrainingSpec spec = fake_spec(2, 0), old = fake_spec(3, 0);
+    old.train.exploration = old.train.on_policy_share = 0; /* as a version that did not have them wrote it */
+    add_fake(table, fake_training(&spec, OUTCOME_DONE));
+    add_fake(table, fake_training(&old, OUTCOME_DONE));
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(table->n_axes, 1);
+    assert_string_equal(table->axes[0]->key, "model.n_layer");
+    table_free(table);
+}
+
 static void a_cell_with_rounds_is_another_configuration_than_one_without(void **state) {
     Table *table = table_create();
     TrainingSpec spec = fake_spec(2, 5);
@@ -215,6 +227,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(only_settings_that_vary_are_axes_and_labels_name_only_those),
         cmocka_unit_test(of_records_with_the_same_id_the_last_read_wins),
         cmocka_unit_test(a_cell_read_before_its_training_gets_its_settings_all_the_same),
+        cmocka_unit_test(settings_that_a_training_did_not_depend_on_make_no_axis),
         cmocka_unit_test(a_cell_with_rounds_is_another_configuration_than_one_without),
         cmocka_unit_test(a_cell_without_its_training_is_left_out_and_counted),
         cmocka_unit_test(an_empty_table_can_be_summed_up),
