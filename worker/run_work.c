@@ -41,7 +41,8 @@ typedef struct Work {
     Teller teller;
     Saver saver;
     bool paused;
-    WorkDone *done; /* with room for every record */
+    double stretch_from, stretch_flops; /* of the evaluation under way: done before it, and its own */
+    WorkDone *done;                     /* with room for every record */
 } Work;
 
 static void tell(Teller *teller, bool at_once) {
@@ -189,6 +190,26 @@ static Status keep_model(Work *work, const float *parameters, Error *err) {
 
 /* --- evaluation ----------------------------------------------------------------------------------------------- */
 
+/* Saves what an evaluation must not lose, when it is due; false: the work is to be left. */
+static bool may_go_on(Work *work) {
+    work->paused = told_to_pause(work);
+    if (work->paused || saver_due(&work->saver)) saver_save_finished(&work->saver);
+    tell_saved(work);
+    return !work->paused;
+}
+
+static void begin_stretch(Work *work, double flops) {
+    work->stretch_from = work->teller.progress.flops_done;
+    work->stretch_flops = flops;
+}
+
+static bool tell_pulse(void *context, double share) {
+    Work *work = context;
+    work->teller.progress.flops_done = work->stretch_from + share * work->stretch_flops;
+    tell(&work->teller, false);
+    return share == 1 || may_go_on(work);
+}
+
 static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *evaluation, Model *model, int micro_batch,
                            const float *parameters, Error *err) {
     double start_s = clock_monotonic_s();
@@ -198,7 +219,10 @@ static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *eva
                            .critic = order->critic,
                            .prompts = work->item->evaluation.prompts,
                            .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
+    double rounds_flops = cost_rounds_flops(&work->item->spec.model, &work->item->evaluation);
+    begin_stretch(work, cost_order_flops(work->item, order) - rounds_flops);
     Status status = evaluation_of_model(evaluation, model, micro_batch, parameters, &record->curves, err);
+    begin_stretch(work, rounds_flops);
     if (status == STATUS_OK && work->item->evaluation.rounds > 0)
         status = evaluation_of_rounds(evaluation, model, parameters, &record->rounds, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
@@ -219,6 +243,7 @@ static Status measure_baseline(Work *work, const CriticOrder *order, Evaluation 
                                .predictor = order->predictor,
                                .gd_steps = gd_steps,
                                .self_check_accuracy = evaluation_set_critic(evaluation, &order->critic)};
+    begin_stretch(work, cost_order_flops(item, order));
     Status status = evaluation_of_baseline(evaluation, order->predictor, gd_steps, &record->curves, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
     record->wall_s = clock_monotonic_s() - start_s;
@@ -236,23 +261,18 @@ static Status measure(Work *work, const float *parameters, Error *err) {
         status = model_create(&work->shape, work->kernels, micro_batch, false, &model, err);
     if (status == STATUS_OK && parameters != NULL && item->evaluation.rounds > 0)
         status = evaluation_prepare_rounds(evaluation, &work->shape, &item->evaluation, err);
-    for (int k = 0; k < item->n_orders && status == STATUS_OK; k++) {
-        work->paused = told_to_pause(work);
-        if (work->paused || saver_due(&work->saver)) saver_save_finished(&work->saver);
-        tell_saved(work);
-        if (work->paused) break;
+    if (status == STATUS_OK) evaluation_on_pulse(evaluation, tell_pulse, work);
+    for (int k = 0; k < item->n_orders && status == STATUS_OK && may_go_on(work); k++) {
         const CriticOrder *order = &item->orders[k];
         assert((order->predictor == PREDICTOR_MODEL) == (parameters != NULL));
         if (order->predictor == PREDICTOR_MODEL)
             status = measure_cell(work, order, evaluation, model, micro_batch, parameters, err);
         else
             status = measure_baseline(work, order, evaluation, err);
-        work->teller.progress.flops_done += cost_order_flops(item, order);
-        tell(&work->teller, false);
     }
     model_free(model);
     evaluation_free(evaluation);
-    return status;
+    return status == STATUS_INCOMPLETE && work->paused ? STATUS_OK : status;
 }
 
 /* --- the recipe ----------------------------------------------------------------------------------------------- */

@@ -29,16 +29,28 @@ struct Evaluation {
     float *gd_start; /* (n, d, d) */
     float *pred;     /* (n, N, d) */
     Rounds rounds;
+    EvaluationPulse pulse; /* or NULL */
+    void *pulse_context;
 };
+
+/* Prompts between two pulses; a whole number of the groups that predictors and caches take together. */
+enum { PIECE = 64 };
+
+static int smaller(int a, int b) {
+    return a < b ? a : b;
+}
+
+/* Prompts first .. end. */
+static void predict_piece(Model *model, const Prompts *prompts, int first, int end, float *pred) {
+    Prompts part = prompts_slice(prompts, first, end - first);
+    float *rows = pred + (size_t)first * (size_t)(prompts->N * prompts->d);
+    model_forward(model, part.n, part.xs, part.ys, part.seen, rows);
+}
 
 void predict_all(Model *model, int micro_batch, const float *parameters, const Prompts *prompts, float *pred) {
     model_set_parameters(model, parameters);
-    for (int first = 0; first < prompts->n; first += micro_batch) {
-        int n = prompts->n - first < micro_batch ? prompts->n - first : micro_batch;
-        Prompts part = prompts_slice(prompts, first, n);
-        float *rows = pred + (size_t)first * (size_t)(prompts->N * prompts->d);
-        model_forward(model, n, part.xs, part.ys, part.seen, rows);
-    }
+    for (int first = 0; first < prompts->n; first += micro_batch)
+        predict_piece(model, prompts, first, smaller(first + micro_batch, prompts->n), pred);
 }
 
 static void take_pieces(Evaluation *evaluation, const TaskSettings *task, int n_prompts) {
@@ -74,6 +86,18 @@ void evaluation_free(Evaluation *evaluation) {
     free(evaluation);
 }
 
+void evaluation_on_pulse(Evaluation *evaluation, EvaluationPulse pulse, void *context) {
+    evaluation->pulse = pulse;
+    evaluation->pulse_context = context;
+}
+
+/* So many prompts are done. */
+static Status pulse(const Evaluation *evaluation, int done, Error *err) {
+    double share = (double)done / evaluation->prompts.n;
+    if (evaluation->pulse == NULL || evaluation->pulse(evaluation->pulse_context, share)) return STATUS_OK;
+    return error_set(err, STATUS_INCOMPLETE, "an evaluation was told to stop");
+}
+
 double evaluation_set_critic(Evaluation *evaluation, const CriticSettings *critic) {
     const CriticSettings *last = &evaluation->critic;
     bool same = critic->quality == last->quality && critic->noise == last->noise && critic->feedback == last->feedback;
@@ -85,13 +109,28 @@ double evaluation_set_critic(Evaluation *evaluation, const CriticSettings *criti
 
 Status evaluation_of_model(Evaluation *evaluation, Model *model, int micro_batch, const float *parameters, Curves *out,
                            Error *err) {
-    predict_all(model, micro_batch, parameters, &evaluation->prompts, evaluation->pred);
-    return curves_of(&evaluation->prompts, evaluation->pred, out, err);
+    const Prompts *prompts = &evaluation->prompts;
+    Status status = STATUS_OK;
+    model_set_parameters(model, parameters);
+    for (int first = 0; first < prompts->n && status == STATUS_OK; first += micro_batch) {
+        int end = smaller(first + micro_batch, prompts->n);
+        predict_piece(model, prompts, first, end, evaluation->pred);
+        status = pulse(evaluation, end, err);
+    }
+    return status == STATUS_OK ? curves_of(prompts, evaluation->pred, out, err) : status;
 }
 
 Status evaluation_of_baseline(Evaluation *evaluation, Predictor predictor, int gd_steps, Curves *out, Error *err) {
-    predictor_apply(predictor, &evaluation->prompts, evaluation->gd_start, gd_steps, evaluation->pred);
-    return curves_of(&evaluation->prompts, evaluation->pred, out, err);
+    const Prompts *prompts = &evaluation->prompts;
+    size_t row = (size_t)prompts->N * (size_t)prompts->d, matrix = (size_t)prompts->d * (size_t)prompts->d;
+    Status status = STATUS_OK;
+    for (int first = 0; first < prompts->n && status == STATUS_OK; first += PIECE) {
+        Prompts piece = prompts_slice(prompts, first, smaller(PIECE, prompts->n - first));
+        predictor_apply(predictor, &piece, evaluation->gd_start + (size_t)first * matrix, gd_steps,
+                        evaluation->pred + (size_t)first * row);
+        status = pulse(evaluation, first + piece.n, err);
+    }
+    return status == STATUS_OK ? curves_of(prompts, evaluation->pred, out, err) : status;
 }
 
 /* --- rounds ----------------------------------------------------------------------------------------------------- */
@@ -126,14 +165,21 @@ Status evaluation_of_rounds(Evaluation *evaluation, Model *model, const float *p
                             Error *err) {
     Rounds *rounds = &evaluation->rounds;
     assert(rounds->count > 0);
-    const ClosedLoop loop = {.initial_responses = rounds->initial_responses,
-                             .rounds = rounds->count,
-                             .critic = evaluation->critic,
-                             .stream = {.purpose = RNG_EVALUATION_CRITIC, .seed = evaluation->seed}};
+    ClosedLoop loop = {.initial_responses = rounds->initial_responses,
+                       .rounds = rounds->count,
+                       .critic = evaluation->critic,
+                       .stream = {.purpose = RNG_EVALUATION_CRITIC, .seed = evaluation->seed}};
     model_set_parameters(model, parameters);
-    closed_loop_run(model, rounds->cache, &loop, &rounds->prompts, rounds->answers);
-    Status status =
-        round_curves_of(&rounds->prompts, rounds->count + 1, rounds->answers, rounds->right_cosine, out, err);
+    size_t row = (size_t)(rounds->count + 1) * (size_t)rounds->prompts.d;
+    Status status = STATUS_OK;
+    for (int first = 0; first < rounds->prompts.n && status == STATUS_OK; first += PIECE) {
+        Prompts piece = prompts_slice(&rounds->prompts, first, smaller(PIECE, rounds->prompts.n - first));
+        loop.stream.unit = (uint32_t)first;
+        closed_loop_run(model, rounds->cache, &loop, &piece, rounds->answers + (size_t)first * row);
+        status = pulse(evaluation, first + piece.n, err);
+    }
+    if (status == STATUS_OK)
+        status = round_curves_of(&rounds->prompts, rounds->count + 1, rounds->answers, rounds->right_cosine, out, err);
     if (status != STATUS_OK) return status;
     out->self_check_accuracy = critic_self_check_accuracy(&rounds->prompts, rounds->initial_responses + rounds->count);
     out->initial_responses = rounds->initial_responses;

@@ -18,6 +18,11 @@ typedef struct Evaluation Evaluation;
 Status evaluation_create(const TaskSettings *task, uint32_t seed, int n_prompts, Evaluation **out, Error *err);
 void evaluation_free(Evaluation *evaluation);
 
+/* Called between pieces of what an evaluation_of_.. function does, with the share of it that is done: a long evaluation
+ * shows that it lives. False: that function gives up, with STATUS_INCOMPLETE. */
+typedef bool (*EvaluationPulse)(void *context, double share);
+void evaluation_on_pulse(Evaluation *evaluation, EvaluationPulse pulse, void *context);
+
 /* Puts a critic between prompts and predictors; returns its self-check accuracy on these prompts. */
 double evaluation_set_critic(Evaluation *evaluation, const CriticSettings *critic);
 
