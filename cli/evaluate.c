@@ -31,60 +31,6 @@ static void work_done_free(WorkDone *done) {
     message_free(&message);
 }
 
-/* --- model and job ---------------------------------------------------------------------------------------------- */
-
-/* Stops where the job gives a setting of the model other values than the model file has. A setting that the job leaves
- * at its default contradicts nothing. */
-static Status agree_on(const Setting *setting, const Job *job, const Request *request, const Settings *settings,
-                       Error *err) {
-    char ours[64], theirs[64];
-    const Settings defaults = settings_default();
-    SettingValue own = setting_get(setting, settings), other = own;
-    bool found = false, left_out = true;
-    for (uint64_t i = 0; i < job_grid_points(job) && !found; i++) {
-        Settings point = defaults;
-        if (!job_training(job, i, &point.training)) continue;
-        SettingValue value = setting_get(setting, &point);
-        found = value == own;
-        left_out = left_out && value == setting_get(setting, &defaults);
-        if (!found) other = value;
-    }
-    if (found || left_out) return STATUS_OK;
-    return error_set(err, STATUS_DATA, "%s: %s is %s, but the model %s has %s",
-                     request->job_path != NULL ? request->job_path : "--set", setting->key,
-                     setting_format(setting, other, theirs, sizeof theirs), request->model_path,
-                     setting_format(setting, own, ours, sizeof ours));
-}
-
-/* What the file does not tell comes from the job: the task's noise (one for all its trainings) and its first seed. */
-static Status take_from_job(const Job *job, Settings *settings, Error *err) {
-    bool first = true;
-    for (uint64_t i = 0; i < job_grid_points(job); i++) {
-        TrainingSpec spec;
-        if (!job_training(job, i, &spec)) continue;
-        if (first) {
-            settings->training.task.noise = spec.task.noise;
-            settings->training.seed = spec.seed;
-            first = false;
-        }
-        if (spec.task.noise != settings->training.task.noise)
-            return error_set(err, STATUS_USAGE,
-                             "the job has several values of task.noise; choose one, as with --set task.noise=%s",
-                             task_noise_name(spec.task.noise));
-    }
-    return STATUS_OK;
-}
-
-static Status agree_with_job(const Job *job, const Request *request, Settings *settings, Error *err) {
-    int count;
-    const Setting *table = settings_table(&count);
-    Status status = take_from_job(job, settings, err);
-    for (int i = 0; i < count && status == STATUS_OK; i++)
-        if (strncmp(table[i].key, "model.", 6) == 0 || strncmp(table[i].key, "task.", 5) == 0)
-            status = agree_on(&table[i], job, request, settings, err);
-    return status;
-}
-
 /* --- measuring -------------------------------------------------------------------------------------------------- */
 
 static Status measure_cells(const Job *job, const WorkItem *common, const float *parameters, WorkDone *out,
@@ -120,28 +66,17 @@ static Status measure_baselines(const Job *job, const WorkItem *common, WorkDone
 }
 
 static Status measure(const Request *request, Measured *out, Error *err) {
-    Job *job = NULL;
-    float *parameters = NULL;
-    out->settings = settings_default();
-    Status status = request->job_path != NULL
-                        ? job_read(request->job_path, request->overrides.items, request->overrides.count, &job, err)
-                        : job_parse("--set", NULL, request->overrides.items, request->overrides.count, &job, err);
-    if (status == STATUS_OK) status = model_input_read(request->model_path, &out->settings, &parameters, err);
-    if (status == STATUS_OK) status = agree_with_job(job, request, &out->settings, err);
-    if (status == STATUS_OK) {
-        out->settings.evaluation = job_evaluation(job);
-        status = settings_check(&out->settings, NULL, err); /* the job's own model may be another */
-        if (status != STATUS_OK) status = error_prefix(err, status, "%s", request->model_path);
-    }
+    ModelInJob input;
+    Status status = model_in_job_read(request->model_path, request->job_path, &request->overrides, &input, err);
+    out->settings = input.settings;
     if (status == STATUS_OK) {
         WorkItem common = {
             .spec = out->settings.training, .evaluation = out->settings.evaluation, .attempt = 1, .kernels = ""};
-        status = measure_cells(job, &common, parameters, &out->cells, err);
+        status = measure_cells(input.job, &common, input.parameters, &out->cells, err);
         if (status == STATUS_OK && common.evaluation.baselines != 0)
-            status = measure_baselines(job, &common, &out->baselines, err);
+            status = measure_baselines(input.job, &common, &out->baselines, err);
     }
-    free(parameters);
-    job_free(job);
+    model_in_job_close(&input);
     return status;
 }
 
@@ -158,10 +93,6 @@ static const BaselineRecord *next_baseline(const Measured *measured, const Criti
 }
 
 /* --- results as JSON -------------------------------------------------------------------------------------------- */
-
-static json_t *number_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 /* Adds "NAME": [..], "NAME_se": [..] to object. */
 static void add_metric(json_t *object, const char *name, const double *value, const double *standard_error, int count) {
@@ -211,20 +142,14 @@ static json_t *cell_json(const Measured *measured, const CellRecord *cell) {
     return object;
 }
 
-static json_t *model_json(const TrainingSpec *spec) {
-    return json_pack("{s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b}", "n_dims", (int)spec->task.n_dims, "n_points",
-                     (int)spec->task.n_points, "n_embd", (int)spec->model.n_embd, "n_layer", (int)spec->model.n_layer,
-                     "n_head", (int)spec->model.n_head, "ffn", (int)spec->model.ffn, "attention",
-                     attention_name(spec->model.attention), "causal", (int)spec->model.causal);
-}
-
 static Status print_json(const Measured *measured, Error *err) {
     json_t *root = json_object(), *cells = json_array();
     for (int i = 0; i < measured->cells.n_records; i++)
         if (measured->cells.records[i].kind == RECORD_CELL)
             json_array_append_new(cells, cell_json(measured, &measured->cells.records[i].of.cell));
     json_object_set_new(root, "cells", cells);
-    json_object_set_new(root, "model", model_json(&measured->settings.training));
+    json_object_set_new(root, "model",
+                        model_settings_json(&measured->settings.training.model, &measured->settings.training.task));
     json_object_set_new(root, "prompts", json_integer(measured->settings.evaluation.prompts));
     json_object_set_new(root, "seed", json_integer(measured->settings.training.seed));
     json_object_set_new(root, "task_noise", json_string(task_noise_name(measured->settings.training.task.noise)));

@@ -37,6 +37,81 @@ Status model_input_read(const char *path, Settings *settings, float **parameters
     return status;
 }
 
+/* --- a model and a job ------------------------------------------------------------------------------------------- */
+
+/* Stops where the job gives a setting of the model other values than the model file has. A setting that the job leaves
+ * at its default contradicts nothing. */
+static Status agree_on(const Setting *setting, const Job *job, const char *job_path, const char *model_path,
+                       const Settings *settings, Error *err) {
+    char ours[64], theirs[64];
+    const Settings defaults = settings_default();
+    SettingValue own = setting_get(setting, settings), other = own;
+    bool found = false, left_out = true;
+    for (uint64_t i = 0; i < job_grid_points(job) && !found; i++) {
+        Settings point = defaults;
+        if (!job_training(job, i, &point.training)) continue;
+        SettingValue value = setting_get(setting, &point);
+        found = value == own;
+        left_out = left_out && value == setting_get(setting, &defaults);
+        if (!found) other = value;
+    }
+    if (found || left_out) return STATUS_OK;
+    return error_set(err, STATUS_DATA, "%s: %s is %s, but the model %s has %s", job_path != NULL ? job_path : "--set",
+                     setting->key, setting_format(setting, other, theirs, sizeof theirs), model_path,
+                     setting_format(setting, own, ours, sizeof ours));
+}
+
+/* What the file does not tell comes from the job: the task's noise (one for all its trainings) and its first seed. */
+static Status take_from_job(const Job *job, Settings *settings, Error *err) {
+    bool first = true;
+    for (uint64_t i = 0; i < job_grid_points(job); i++) {
+        TrainingSpec spec;
+        if (!job_training(job, i, &spec)) continue;
+        if (first) {
+            settings->training.task.noise = spec.task.noise;
+            settings->training.seed = spec.seed;
+            first = false;
+        }
+        if (spec.task.noise != settings->training.task.noise)
+            return error_set(err, STATUS_USAGE,
+                             "the job has several values of task.noise; choose one, as with --set task.noise=%s",
+                             task_noise_name(spec.task.noise));
+    }
+    return STATUS_OK;
+}
+
+static Status agree_with_job(const Job *job, const char *job_path, const char *model_path, Settings *settings,
+                             Error *err) {
+    int count;
+    const Setting *table = settings_table(&count);
+    Status status = take_from_job(job, settings, err);
+    for (int i = 0; i < count && status == STATUS_OK; i++)
+        if (strncmp(table[i].key, "model.", 6) == 0 || strncmp(table[i].key, "task.", 5) == 0)
+            status = agree_on(&table[i], job, job_path, model_path, settings, err);
+    return status;
+}
+
+Status model_in_job_read(const char *model_path, const char *job_path, const TextList *overrides, ModelInJob *out,
+                         Error *err) {
+    *out = (ModelInJob){.settings = settings_default()};
+    Status status = job_path != NULL ? job_read(job_path, overrides->items, overrides->count, &out->job, err)
+                                     : job_parse("--set", NULL, overrides->items, overrides->count, &out->job, err);
+    if (status == STATUS_OK) status = model_input_read(model_path, &out->settings, &out->parameters, err);
+    if (status == STATUS_OK) status = agree_with_job(out->job, job_path, model_path, &out->settings, err);
+    if (status != STATUS_OK) return status;
+    out->settings.evaluation = job_evaluation(out->job);
+    status = settings_check(&out->settings, NULL, err); /* the job's own model may be another */
+    return status == STATUS_OK ? status : error_prefix(err, status, "%s", model_path);
+}
+
+void model_in_job_close(ModelInJob *input) {
+    free(input->parameters);
+    job_free(input->job);
+    *input = (ModelInJob){0};
+}
+
+/* --- prompts ------------------------------------------------------------------------------------------------------ */
+
 /* Whether prompts are within the bounds of the table of settings; closes them where not, or where status is a failure.
  */
 static Status check_prompts(const char *path, Status status, PromptsInput *out, Error *err) {

@@ -2,12 +2,27 @@
 #ifndef CLI_INPUTS_H
 #define CLI_INPUTS_H
 
+#include "cli/options.h"
+#include "jobs/job.h"
 #include "jobs/settings.h"
 #include "worker/checkpoint/model_file.h"
 
 /* Reads a model; settings->training.model and .task (but its noise, which no file tells) become the file's, which must
  * be within the bounds of the table of settings. parameters is malloc'd. */
 Status model_input_read(const char *path, Settings *settings, float **parameters, Error *err);
+
+/* A model and the job it is measured by. */
+typedef struct ModelInJob {
+    Job *job;
+    Settings settings; /* the model's and its task; noise, first seed and evaluation of the job */
+    float *parameters;
+} ModelInJob;
+
+/* Reads both; job_path NULL: a job of overrides alone. Stops where the job gives the model's settings other values than
+ * the file has; a setting that it leaves at its default contradicts nothing. To be closed also after a failure. */
+Status model_in_job_read(const char *model_path, const char *job_path, const TextList *overrides, ModelInJob *out,
+                         Error *err);
+void model_in_job_close(ModelInJob *input);
 
 /* A file of prompts, opened. */
 typedef struct PromptsInput {

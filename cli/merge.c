@@ -10,7 +10,6 @@
 #include "proto/wire/codec.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,10 +23,6 @@ typedef struct Findings {
     json_t *conflicts, *numerics; /* of --json: an array; the largest difference or NULL */
     char *numerics_text;          /* the largest difference; NULL: none */
 } Findings;
-
-static json_t *number_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static json_t *difference_json(const MergeDifference *found) {
     char id[ID_TEXT_BYTES];

@@ -208,10 +208,6 @@ static Status print_ablations(const Request *request, Error *err) {
 
 /* --- as JSON ---------------------------------------------------------------------------------------------------- */
 
-static json_t *number_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 static json_t *error_json(HandSetVariant variant, const TheoryResult *result) {
     return json_pack("{s:s, s:i, s:i, s:i, s:i, s:f, s:o, s:f, s:f, s:b, s:o}", "variant", exact_name(variant),
                      "n_points", result->N, "steps", result->steps, "blocks", result->blocks, "width", result->width,
