@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/json_output.h"
 #include "cli/options.h"
+#include "cli/resume.h"
 #include "cli/warning.h"
 #include "coordinator/progress.h"
 #include "coordinator/schedule.h"
@@ -185,7 +186,7 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     Job *job = NULL;
     Journal *journal = NULL;
     Schedule *schedule = NULL;
-    char dir[4096], warning[2048] = "";
+    char dir[4096], warning[2048] = "", changes[1280] = "";
     ScheduleOptions scheduling = {.keep_models = options->models[0] == 'k', .kernels = ""};
     double rate = options->rate_gflops * 1e9;
     Status status = job_read(path, options->overrides.items, options->overrides.count, &job, err);
@@ -194,6 +195,7 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
              options->dir != NULL ? options->dir : job_name(job));
     status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
     print_warnings(warning);
+    if (status == STATUS_OK) status = resume_job_changes(dir, job, changes, sizeof changes, err);
     if (status == STATUS_OK) status = schedule_create(job, journal, &scheduling, &schedule, err);
     if (status == STATUS_OK && !(rate > 0)) status = measure_rate(job, &rate, err);
     if (status == STATUS_OK) {
@@ -203,6 +205,7 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
             status = print_json(job, totals, options, &cost, err);
         } else {
             print_text(job, dir, totals, options, &cost);
+            if (changes[0] != '\0') printf("changes        %s\n", changes);
             print_claims(job);
         }
     }

@@ -6,6 +6,7 @@
  * 0 alone, and what the ranks need of it comes to them. */
 #include "cli/commands.h"
 #include "cli/json_output.h"
+#include "cli/resume.h"
 #include "cli/run_folder.h"
 #include "cli/run_options.h"
 #include "cli/sequel.h"
@@ -171,6 +172,25 @@ static Status open_unfinished(Run *run, Error *err) {
     return unfinished_open(path, true, &run->unfinished, err);
 }
 
+/* Tells what has changed since the folder's last run, and asks where equal bits are no longer promised. */
+static Status check_resume(Run *run, Error *err) {
+    const ScheduleTotals *totals = schedule_totals(run->schedule);
+    char text[1280];
+    Status status = resume_job_changes(run->dir, run->job, text, sizeof text, err);
+    if (status != STATUS_OK) return status;
+    if (text[0] != '\0' && !run->options.quiet) terminal_say(&run->terminal, text);
+    bool work = totals->to_train + totals->to_evaluate + totals->baseline_sets > 0;
+    if (!work) return STATUS_OK;
+    Error change;
+    status = resume_check_numerics(run->dir, run->journal, &run->roster, run->options.kernels, &change);
+    if (status == STATUS_OK) return status;
+    if (status != STATUS_DATA || !run->options.allow_numerics_change) return error_set(err, status, "%s", change.text);
+    terminal_say(&run->terminal,
+                 "--allow-numerics-change: results of different numerics in one folder; palinode export "
+                 "tells them apart by fingerprint");
+    return STATUS_OK;
+}
+
 static Status start_coordinator(Run *run, Error *err) {
     const RunOptions *options = &run->options;
     ScheduleOptions plan = {.retries = (int)options->retries,
@@ -192,6 +212,7 @@ static Status start_coordinator(Run *run, Error *err) {
     uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
     if (status == STATUS_OK) status = run_folder_read(run->dir, &run->journal, err);
     if (status == STATUS_OK) status = schedule_create(run->job, run->journal, &plan, &run->schedule, err);
+    if (status == STATUS_OK) status = check_resume(run, err);
     if (status == STATUS_OK) status = run_folder_begin(run->dir, &origin, models_limit_bytes, run->journal, err);
     if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
     if (status == STATUS_OK) status = open_unfinished(run, err);

@@ -6,8 +6,9 @@
 static const char details[] =
     "Without mpirun the program is one rank with as many workers as the affinity mask has cores.\n"
     "Under mpirun the ranks of a node share its cores. Running the same job on the same folder again\n"
-    "does only what is missing. Options from --workers-per-rank to --kernels are also read from the\n"
-    "environment, as PALINODE_WORKERS_PER_RANK=2.\n\n"
+    "does only what is missing; a changed job does what it adds, and the change is shown. Options from\n"
+    "--workers-per-rank to --allow-numerics-change are also read from the environment, as\n"
+    "PALINODE_WORKERS_PER_RANK=2, PALINODE_ALLOW_NUMERICS_CHANGE=1.\n\n"
     "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or\n"
     "data, 74 a file or MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
 
@@ -97,6 +98,11 @@ bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code
          .argument = "PATH",
          .environment = "PALINODE_KERNELS",
          .summary = "pin the numeric path on all ranks: reference, portable, avx2, avx512 (default: the best)"},
+        {.name = "allow-numerics-change",
+         .type = OPTION_FLAG,
+         .value = &options->allow_numerics_change,
+         .environment = "PALINODE_ALLOW_NUMERICS_CHANGE",
+         .summary = "go on in a folder whose results were computed with other numerics (CPU, kernels, libraries)"},
         {.name = "requeue",
          .type = OPTION_FLAG,
          .value = &options->requeue,

@@ -11,7 +11,7 @@ typedef struct RunOptions {
     TextList overrides;
     int64_t workers, retries, max_failures, limit;
     double models_limit_gib, checkpoint_every_s;
-    bool quiet, json, requeue;
+    bool quiet, json, requeue, allow_numerics_change;
     const char **operands; /* as given */
 } RunOptions;
 

@@ -184,6 +184,10 @@ CriticSettings job_critic(const Job *job, int index) {
     return settings.critic;
 }
 
+const Grid *job_grid(const Job *job) {
+    return &job->file.grid;
+}
+
 const Claim *job_claims(const Job *job, int *count) {
     *count = job->file.claims.count;
     return job->file.claims.items;

@@ -36,6 +36,10 @@ bool job_training(const Job *job, uint64_t index, TrainingSpec *out);
 int job_critics(const Job *job);
 CriticSettings job_critic(const Job *job, int index);
 
+/* All values of all settings, as read (jobs/grid.h); the job's own, until it is freed. */
+struct Grid;
+const struct Grid *job_grid(const Job *job);
+
 /* What the job claims, each with its arms found in the grid; the job's own, until it is freed. */
 const Claim *job_claims(const Job *job, int *count);
 /* The level that all claims share. */

@@ -2,7 +2,7 @@
  *
  * The allocator is replaced for the whole process, libyaml and libc included, in front of glibc's own. A sanitizer does
  * the same for itself, so under one these tests are skipped. */
-#include "jobs/job.h"
+#include "jobs/job_difference.h"
 
 #include "tests/harness.h"
 
@@ -115,6 +115,19 @@ static Status read_job(Error *err) {
     return status;
 }
 
+static Status compare_jobs(Error *err) {
+    const char *const old[] = {"train.steps=10,30"}, *const new[] = {"train.steps=10,20"};
+    Job *before = NULL, *after = NULL;
+    JobDifference difference;
+    Status status = job_parse("j", text, old, 1, &before, err);
+    if (status == STATUS_OK) status = job_parse("j", text, new, 1, &after, err);
+    if (status == STATUS_OK) status = job_difference(before, after, &difference, err);
+    if (status == STATUS_OK) assert_non_null(strstr(difference.text, "train.steps: 10, 30 -> 10, 20; "));
+    job_free(before);
+    job_free(after);
+    return status;
+}
+
 static Status write_pages(Error *err) {
     char *reference = settings_reference(), *help = settings_help();
     bool whole = reference != NULL && help != NULL;
@@ -129,6 +142,7 @@ static void every_failed_allocation_of_a_job_is_a_clean_error(void **state) {
     assert_in_range(fail_each(parse_job), 100, 10000);
     assert_in_range(fail_each(refuse_job), 30, 10000);
     assert_in_range(fail_each(read_job), 50, 10000);
+    assert_in_range(fail_each(compare_jobs), 200, 20000);
 }
 
 static void every_failed_allocation_of_the_pages_is_a_clean_error(void **state) {

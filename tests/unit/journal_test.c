@@ -238,6 +238,43 @@ static void runs_that_start_together_get_segments_of_their_own(void **state) {
     remove_folder(&folder);
 }
 
+static void the_numerics_of_results_are_known_each_once(void **state) {
+    Folder folder = make_folder();
+    Journal *journal = open_journal(&folder, NO_LIMIT);
+    Record records[] = {cell(1), cell(2), training(3, OUTCOME_FAILED), baseline(4), cell(5)};
+    records[0].of.cell.fingerprint = records[4].of.cell.fingerprint = "numerics a";
+    records[1].of.cell.fingerprint = "numerics b";
+    records[2].of.training.fingerprint = "numerics of a failure, which is no result";
+    records[3].of.baseline.fingerprint = "numerics b";
+    assert_int_equal(journal_append(journal, records, 5, NULL, &folder.err), STATUS_OK);
+    assert_null(journal_fingerprint(journal, 0)); /* found when it was opened */
+    journal_close(journal, NULL, NULL);
+    journal = open_reader(&folder);
+    assert_string_equal(journal_fingerprint(journal, 0), "numerics a");
+    assert_string_equal(journal_fingerprint(journal, 1), "numerics b");
+    assert_null(journal_fingerprint(journal, 2));
+    journal_close(journal, NULL, NULL);
+    remove_folder(&folder);
+}
+
+static void a_reader_may_become_the_writer(void **state) {
+    Folder folder = make_results();
+    Journal *journal = open_reader(&folder);
+    Record header = sample_record(RECORD_HEADER, 1), extra = baseline(9);
+    assert_int_equal(journal_append(journal, &extra, 1, NULL, &folder.err), STATUS_IO);
+    assert_false(exists(&folder, "records-0002.tfrecord"));
+    assert_int_equal(journal_start(journal, &header, NO_LIMIT, &folder.err), STATUS_OK);
+    assert_string_equal(journal_segment(journal), "0002");
+    assert_int_equal(journal_append(journal, &extra, 1, NULL, &folder.err), STATUS_OK);
+    journal_close(journal, NULL, NULL);
+    journal = open_reader(&folder);
+    assert_true(journal_has_baseline(journal, baseline_id_of(9)));
+    check_known(journal, 1);
+    journal_close(journal, NULL, NULL);
+    record_free(&header);
+    remove_folder(&folder);
+}
+
 static void a_failure_never_hides_a_result(void **state) {
     Folder folder = make_folder();
     Journal *journal = open_journal(&folder, NO_LIMIT);
@@ -678,6 +715,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(what_is_appended_is_known_after_opening_again),
         cmocka_unit_test(each_run_gets_the_next_segment_and_knows_the_earlier_ones),
         cmocka_unit_test(runs_that_start_together_get_segments_of_their_own),
+        cmocka_unit_test(the_numerics_of_results_are_known_each_once),
+        cmocka_unit_test(a_reader_may_become_the_writer),
         cmocka_unit_test(a_failure_never_hides_a_result),
         cmocka_unit_test(many_ids_are_told_apart),
         cmocka_unit_test(models_beyond_the_limit_are_dropped_and_the_results_kept),

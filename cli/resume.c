@@ -1,0 +1,57 @@
+/* See resume.h. */
+#include "cli/resume.h"
+
+#include "jobs/job_difference.h"
+#include "worker/kernels/kernels.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+Status resume_job_changes(const char *dir, const Job *job, char *text, size_t text_bytes, Error *err) {
+    char path[PATH_MAX];
+    Job *before = NULL;
+    JobDifference difference = {0};
+    Error trouble;
+    text[0] = '\0';
+    snprintf(path, sizeof path, "%s/job.resolved.yaml", dir);
+    if (access(path, F_OK) != 0) return STATUS_OK;
+    Status status = job_read(path, NULL, 0, &before, &trouble);
+    if (status == STATUS_OK) status = job_difference(before, job, &difference, &trouble);
+    job_free(before);
+    if (status == STATUS_NO_MEMORY) return error_set(err, status, "%s", trouble.text);
+    if (status != STATUS_OK)
+        snprintf(text, text_bytes, "the job of the last run cannot be compared with this one: %s", trouble.text);
+    else if (difference.text[0] != '\0')
+        snprintf(text, text_bytes, "the job has changed since the last run: %s", difference.text);
+    return STATUS_OK;
+}
+
+static bool is_known(const Journal *known, const char *fingerprint) {
+    for (size_t i = 0; journal_fingerprint(known, i) != NULL; i++)
+        if (strcmp(journal_fingerprint(known, i), fingerprint) == 0) return true;
+    return false;
+}
+
+Status resume_check_numerics(const char *dir, const Journal *known, const Roster *roster, const char *kernels,
+                             Error *err) {
+    char own[256], bf16[256];
+    const Kernels *path;
+    if (journal_fingerprint(known, 0) == NULL) return STATUS_OK;
+    Status status = kernels_select(kernels, &path, err);
+    if (status != STATUS_OK) return status;
+    kernels_fingerprint(path, own, sizeof own);
+    kernels_fingerprint(kernels_with_precision(path, PRECISION_BF16), bf16, sizeof bf16);
+    for (int rank = 0; rank < roster->n_ranks; rank++) {
+        const char *fingerprint = roster->ranks[rank].fingerprint;
+        bool same = is_known(known, fingerprint) || (strcmp(fingerprint, own) == 0 && is_known(known, bf16));
+        if (!same)
+            return error_set(err, STATUS_DATA,
+                             "%s: its results were computed with '%s', rank %d (%s) computes with '%s': new results "
+                             "need not agree with them to the bit. --allow-numerics-change goes on all the same, each "
+                             "record says which it was; --kernels PATH pins a path that both machines have",
+                             dir, journal_fingerprint(known, 0), rank, roster->ranks[rank].host, fingerprint);
+    }
+    return STATUS_OK;
+}
