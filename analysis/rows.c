@@ -4,6 +4,7 @@
 #include "proto/wire/codec.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,4 +239,24 @@ void rows_end_naming(RowWriter *writer) {
 void rows_restart(RowWriter *writer) {
     writer->used = writer->kept = 0;
     writer->columns = writer->kept_columns = 0;
+}
+
+Status csv_write(const char *dir, const char *name, CsvBody body, const void *context, Error *err) {
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= PATH_MAX)
+        return error_set(err, STATUS_IO, "%s: the path is too long", dir);
+    FILE *out = fopen(path, "w");
+    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    RowWriter *rows = rows_create(out, ROWS_CSV);
+    Status status = STATUS_OK;
+    if (rows == NULL) {
+        status = error_set(err, STATUS_NO_MEMORY, "%s: no memory for a row", path);
+    } else {
+        body(rows, context);
+        status = rows_finish(rows, err);
+        if (status != STATUS_OK) error_prefix(err, status, "%s", path);
+    }
+    if (fclose(out) != 0 && status == STATUS_OK)
+        status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    return status;
 }

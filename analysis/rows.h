@@ -46,6 +46,11 @@ void row_end(RowWriter *writer);
 /* Forgets the kept columns (between rows). */
 void rows_restart(RowWriter *writer);
 
+/* Writes DIR/NAME as CSV. body writes a row of names, calls rows_end_naming, and writes the rows. STATUS_IO,
+ * STATUS_NO_MEMORY. */
+typedef void (*CsvBody)(RowWriter *rows, const void *context);
+Status csv_write(const char *dir, const char *name, CsvBody body, const void *context, Error *err);
+
 /* The shortest text that strtod reads as the same double; "nan", "inf", "-inf" for the others. */
 enum { NUMBER_TEXT_BYTES = 32 };
 const char *number_text(double value, char text[NUMBER_TEXT_BYTES]);

@@ -165,7 +165,8 @@ static void configuration_rows(RowWriter *rows, const Configuration *configurati
     rows_restart(rows);
 }
 
-static void write_summary(const Summary *summary, RowWriter *rows) {
+static void write_summary(RowWriter *rows, const void *context) {
+    const Summary *summary = context;
     Curves curves = {1, (double[METRIC_COUNT]){0}, (double[METRIC_COUNT]){0}};
     Series nothing = {.settings = summary->table->defaults, .curves = curves};
     configuration_rows(rows, &(Configuration){&nothing, 1}); /* names the columns */
@@ -190,7 +191,8 @@ static void seed_rows(RowWriter *rows, const Series *series, int examples) {
     row_end(rows);
 }
 
-static void write_seeds(const Summary *summary, RowWriter *rows) {
+static void write_seeds(RowWriter *rows, const void *context) {
+    const Summary *summary = context;
     seed_rows(rows, &(Series){.settings = summary->table->defaults}, 0); /* names the columns */
     rows_end_naming(rows);
     for (int i = 0; i < summary->n_configurations; i++) {
@@ -215,7 +217,8 @@ static void training_row(RowWriter *rows, const Training *training, const Settin
     row_end(rows);
 }
 
-static void write_trainings(const Summary *summary, RowWriter *rows) {
+static void write_trainings(RowWriter *rows, const void *context) {
+    const Summary *summary = context;
     const Table *table = summary->table;
     training_row(rows, &(Training){0}, &table->defaults); /* names the columns */
     rows_end_naming(rows);
@@ -223,30 +226,10 @@ static void write_trainings(const Summary *summary, RowWriter *rows) {
         training_row(rows, &table->trainings[i], &table->defaults);
 }
 
-static Status write_csv(const Summary *summary, const char *dir, const char *name,
-                        void (*write)(const Summary *, RowWriter *), Error *err) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *out = fopen(path, "w");
-    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    RowWriter *rows = rows_create(out, ROWS_CSV);
-    Status status = STATUS_OK;
-    if (rows == NULL) {
-        status = error_set(err, STATUS_NO_MEMORY, "%s: no memory for a row", path);
-    } else {
-        write(summary, rows);
-        status = rows_finish(rows, err);
-        if (status != STATUS_OK) error_prefix(err, status, "%s", path);
-    }
-    if (fclose(out) != 0 && status == STATUS_OK)
-        status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    return status;
-}
-
 Status summary_write_csv(const Summary *summary, const char *dir, Error *err) {
-    Status status = write_csv(summary, dir, "summary.csv", write_summary, err);
-    if (status == STATUS_OK) status = write_csv(summary, dir, "seeds.csv", write_seeds, err);
-    if (status == STATUS_OK) status = write_csv(summary, dir, "trainings.csv", write_trainings, err);
+    Status status = csv_write(dir, "summary.csv", write_summary, summary, err);
+    if (status == STATUS_OK) status = csv_write(dir, "seeds.csv", write_seeds, summary, err);
+    if (status == STATUS_OK) status = csv_write(dir, "trainings.csv", write_trainings, summary, err);
     return status;
 }
 

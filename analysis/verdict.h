@@ -20,8 +20,9 @@
 #ifndef ANALYSIS_VERDICT_H
 #define ANALYSIS_VERDICT_H
 
-#include "analysis/statistics.h"
-#include "analysis/table.h"
+#include "analysis/declared.h"
+#include "analysis/effect.h"
+#include "analysis/pairing.h"
 
 #define VERDICT_LOST_SHARE 0.2
 
@@ -32,11 +33,10 @@ const char *decision_name(Decision decision);
 /* One arm (difference, equivalence: a, then b) or level (ascending), over the seeds that count. */
 typedef struct VerdictArm {
     const ClaimArm *arm;
-    char label[128];                 /* what sets it apart from the others: "n_layer 4", "predictor gd" */
-    MeanInterval interval;           /* of values: mean and 95 % t interval */
-    double self_check;               /* mean self-check accuracy of its critic */
-    const double *values;            /* (n_seeds) the claim's metric, by seed */
-    const double *self_check_values; /* (n_seeds) */
+    char label[128];       /* what sets it apart from the others: "n_layer 4", "predictor gd" */
+    MeanInterval interval; /* of values: mean and 95 % t interval */
+    double self_check;     /* mean self-check accuracy of its critic */
+    const double *values;  /* (pairing->n_seeds) the claim's metric, by seed */
 } VerdictArm;
 
 typedef struct Verdict {
@@ -47,41 +47,34 @@ typedef struct Verdict {
     bool refused;     /* not tested: notes begin with the reason */
     bool provisional; /* seeds are not finished: the decision may still change */
 
-    int n_seeds;                                      /* for which every arm has a value */
-    uint32_t *seeds;                                  /* (n_seeds) ascending */
-    int n_wanted;                                     /* seeds that any arm was asked for or has */
-    int n_diverged, n_failed, n_unfinished, n_absent; /* of the wanted ones that do not count, by the worst reason */
+    Pairing *pairing; /* the seeds that count, their values by arm, and what became of the others */
     int n_arms;
     VerdictArm *arms;
 
-    const char *estimate_name; /* "a - b", "last level - first", "best - level", "slope" */
-    MeanInterval estimate;     /* of the paired differences (slopes): mean, standard deviation, 95 % t interval */
-    double bootstrap_low, bootstrap_high; /* 95 % bootstrap-t (of a regression: seed-cluster) interval */
-    double p, p_holm;                     /* for what the claim says */
-    double p_against, p_against_holm;     /* for the opposite; NaN: there is no such test */
-    double smallest_p;                    /* that so many seeds can give */
-    double d_z, d_z_low, d_z_high;        /* mean over standard deviation of the differences, exact 95 % interval */
-    double improvement, improvement_low, improvement_high; /* share of seeds on which the difference is positive */
-    double plateau_level;                                  /* of a plateau: the smallest level on it; NaN: none */
-    double r_squared;                                      /* of a regression */
-    double mean_rank_correlation;                          /* of a trend: Spearman's, levels with values, over seeds */
+    char estimate_name[300]; /* "a - b", "last level - first", "best - level", "slope" */
+    MeanInterval estimate;   /* of the paired differences (slopes): mean, standard deviation, 95 % t interval */
+    Interval bootstrap;      /* 95 % bootstrap-t (of a regression: seed-cluster) interval */
+    double p, p_holm;        /* for what the claim says */
+    double p_against, p_against_holm; /* for the opposite; NaN: there is no such test */
+    double smallest_p;                /* that so many seeds can give */
+    EffectSize effect;                /* of the differences */
+    Improvement improvement;          /* share of seeds on which the difference is positive */
+    double plateau_level;             /* of a plateau: the smallest level on it; NaN: none */
+    double r_squared;                 /* of a regression */
+    double mean_rank_correlation;     /* of a trend: Spearman's, levels with values, over seeds */
     int64_t seeds_needed; /* for 80 % power at the observed effect; 0: no number of seeds would do, or unknown */
-    char method[512];     /* one sentence: the tests, B and stream of random numbers */
-    char notes[1024];     /* lines for the reader: missing seeds, small n, steps against the trend, reference numbers */
+    char method[512];     /* the test, in a sentence */
+    char intervals[160];  /* which, with B and stream of random numbers */
+    char notes[1536];     /* lines for the reader: missing seeds, small n, steps against the trend, reference numbers */
 } Verdict;
 
 typedef struct Verdicts {
     int count; /* 0: no claims were declared */
     Verdict *items;
-    double alpha;
-    int n_jobs;
-    Job **jobs; /* whose claims these are */
+    Declared declared; /* the claims and the level alpha that they share */
 } Verdicts;
 
-/* Tests the claims of every dir's job (DIR/job.resolved.yaml, else the job text in the records' header), each claim
- * once however many dirs declare it. claims_path: NULL, or a file whose claims (and alpha) are tested in place of
- * those, a job file or only that part of one, against the grid of the first dir's job. warning: a line per job that
- * could not be read. STATUS_DATA, STATUS_IO: claims_path is wrong, with its place. */
+/* Tests the claims that declared_read finds; the other arguments and errors are its. */
 Status verdicts_create(const Table *table, const char *const *dirs, int n_dirs, const char *claims_path, Verdicts **out,
                        char *warning, size_t warning_bytes, Error *err);
 void verdicts_free(Verdicts *verdicts);

@@ -3,6 +3,7 @@
 #include "analysis/gnuplot.h"
 #include "analysis/report.h"
 #include "analysis/summary_tables.h"
+#include "analysis/verdict_tables.h"
 #include "cli/commands.h"
 #include "cli/json_output.h"
 #include "cli/options.h"
@@ -15,7 +16,7 @@
 #include <sys/stat.h>
 
 typedef struct AnalyzeOptions {
-    const char *output;
+    const char *output, *claims;
     int64_t at;
     bool json, png;
 } AnalyzeOptions;
@@ -43,7 +44,7 @@ static Status draw(const FigureSet *figures, const char *dir, bool png, int *n_d
 }
 
 /* Writes tables/, figures/ and report.html under out; a figure that cannot be drawn does not stop the rest. */
-static Status write_files(const Summary *summary, const char *out, bool png, Error *err) {
+static Status write_files(const Summary *summary, const Verdicts *verdicts, const char *out, bool png, Error *err) {
     char tables[PATH_MAX], figures_dir[PATH_MAX], report[PATH_MAX];
     FigureSet figures = {0};
     int n_drawn = 0;
@@ -52,6 +53,7 @@ static Status write_files(const Summary *summary, const char *out, bool png, Err
     if (status == STATUS_OK) status = make_dir(out, "tables", tables, err);
     if (status == STATUS_OK) status = make_dir(out, "figures", figures_dir, err);
     if (status == STATUS_OK) status = summary_write_csv(summary, tables, err);
+    if (status == STATUS_OK) status = verdicts_write_csv(verdicts, tables, err);
     if (status == STATUS_OK) {
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
         drawn = draw(&figures, figures_dir, png, &n_drawn, err);
@@ -64,7 +66,7 @@ static Status write_files(const Summary *summary, const char *out, bool png, Err
     return status != STATUS_OK ? status : drawn;
 }
 
-static Status print_text(const Summary *summary, Error *err) {
+static Status print_text(const Summary *summary, const Verdicts *verdicts, Error *err) {
     char *remarks = summary_remarks(summary);
     Sheet *sheet = summary_sheet(summary);
     Status status = STATUS_OK;
@@ -76,6 +78,7 @@ static Status print_text(const Summary *summary, Error *err) {
         for (int i = 0; i < sheet->n_columns; i++)
             hidden = hidden || sheet->hidden[i];
         if (hidden) printf("\nThe columns that did not fit are in tables/summary.csv and report.html.\n");
+        verdicts_print(verdicts, stdout);
     } else {
         status = error_set(err, STATUS_NO_MEMORY, "no memory for the table");
     }
@@ -84,18 +87,33 @@ static Status print_text(const Summary *summary, Error *err) {
     return status;
 }
 
+/* Everything as one JSON value; NULL: no memory. */
+static json_t *analysis_json(const Summary *summary, const Verdicts *verdicts) {
+    json_t *value = summary_json(summary);
+    if (value != NULL && json_object_update_new(value, verdicts_json(verdicts)) != 0) {
+        json_decref(value);
+        return NULL;
+    }
+    return value;
+}
+
 static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions *options, Error *err) {
     Table *table = NULL;
     Summary *summary = NULL;
+    Verdicts *verdicts = NULL;
     char warning[WARNING_BYTES] = "";
     Status status = table_read(dirs, n_dirs, &table, warning, sizeof warning, err);
-    print_warnings(warning);
     if (status == STATUS_OK) status = summary_create(table, (int)options->at, &summary, err);
     if (status == STATUS_OK)
-        status = options->json ? json_output(summary_json(summary), JSON_INDENT(2), err) : print_text(summary, err);
+        status = verdicts_create(table, dirs, n_dirs, options->claims, &verdicts, warning, sizeof warning, err);
+    print_warnings(warning);
+    if (status == STATUS_OK)
+        status = options->json ? json_output(analysis_json(summary, verdicts), JSON_INDENT(2), err)
+                               : print_text(summary, verdicts, err);
     fflush(stdout); /* the table is there before figures take their time */
     if (status == STATUS_OK)
-        status = write_files(summary, options->output != NULL ? options->output : dirs[0], options->png, err);
+        status = write_files(summary, verdicts, options->output != NULL ? options->output : dirs[0], options->png, err);
+    verdicts_free(verdicts);
     summary_free(summary);
     table_free(table);
     return status;
@@ -110,6 +128,11 @@ int command_analyze(int argc, char **argv) {
          .value = &options.output,
          .argument = "DIR",
          .summary = "folder for tables/, figures/ and report.html (default: the first DIR)"},
+        {.name = "claims",
+         .type = OPTION_TEXT,
+         .value = &options.claims,
+         .argument = "FILE",
+         .summary = "test the claims of this file (a job file, or its key claims alone) in place of the jobs' own"},
         {.name = "at",
          .type = OPTION_INTEGER,
          .value = &options.at,

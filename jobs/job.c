@@ -130,6 +130,53 @@ Status job_read(const char *path, const char *const *overrides, int n_overrides,
     return status;
 }
 
+/* Whether a job file says anything besides claims. */
+static bool gives_settings(const JobFile *file) {
+    for (int i = 0; i < file->grid.n_axes; i++)
+        if (place_known(file->grid.axes[i].given)) return true;
+    return false;
+}
+
+static Status take_claims(Job *job, const Source *source, const char *text, size_t size, Error *err) {
+    Job other = {0};
+    if (size > JOB_FILE_BYTES_MAX)
+        return place_error(source, (Place){0}, err, "longer than %d bytes: not a job file", JOB_FILE_BYTES_MAX);
+    Status status = job_file_read(source, 0, text, size, &other.file, err);
+    if (status == STATUS_OK && other.file.claims.count == 0)
+        status = place_error(source, (Place){0}, err, "no claims: expected the key claims, as in a job file");
+    if (status == STATUS_OK && gives_settings(&other.file)) {
+        status = check_job(&other, source, err);
+        if (status != STATUS_OK) {
+            job_file_destroy(&other.file);
+            return status;
+        }
+        if (other.file.name[0] == '\0') strcpy(other.file.name, job->file.name);
+        other.text = job->text;
+        job_file_destroy(&job->file);
+        *job = other;
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK) status = claims_file_check(&other.file.claims, &job->file.grid, source, err);
+    if (status == STATUS_OK) {
+        ClaimList old = job->file.claims;
+        job->file.claims = other.file.claims;
+        other.file.claims = old;
+    }
+    job_file_destroy(&other.file);
+    return status;
+}
+
+Status job_read_claims(Job *job, const char *path, Error *err) {
+    Source source = {.path = path};
+    size_t capacity = JOB_FILE_BYTES_MAX + 1, size = 0;
+    char *data = malloc(capacity);
+    if (data == NULL) return out_of_memory(err);
+    Status status = read_bytes(path, data, capacity, &size, err);
+    if (status == STATUS_OK) status = take_claims(job, &source, data, size, err);
+    free(data);
+    return status;
+}
+
 void job_free(Job *job) {
     if (job == NULL) return;
     job_file_destroy(&job->file);

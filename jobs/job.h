@@ -40,6 +40,11 @@ CriticSettings job_critic(const Job *job, int index);
 struct Grid;
 const struct Grid *job_grid(const Job *job);
 
+/* Puts the claims (and alpha) of another file in place of the job's: path holds only those keys, and they are checked
+ * against this job's grid; or it is a whole job file, and its grid replaces this one's too. A file without claims is
+ * STATUS_DATA; else as job_read. On failure the job is as before. */
+Status job_read_claims(Job *job, const char *path, Error *err);
+
 /* What the job claims, each with its arms found in the grid; the job's own, until it is freed. */
 const Claim *job_claims(const Job *job, int *count);
 /* The level that all claims share. */

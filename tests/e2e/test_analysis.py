@@ -153,6 +153,38 @@ def test_without_gnuplot_tables_are_written_and_the_message_says_what_to_install
     assert not (results / "figures" / "quality.svg").exists()
 
 
+def test_claims_become_verdicts_and_another_file_can_claim_something_else(results, tmp_path):
+    claims = tmp_path / "claims.yaml"
+    claims.write_text("""
+alpha: 0.5
+claims:
+  - {id: good-critics-help, test: trend, metric: kendall_tau, over: critique_quality, direction: increasing,
+     where: {predictor: gd}}
+  - {id: best-errs-more, test: difference, metric: nmse, direction: greater, a: {predictor: best},
+     b: {predictor: mean}, where: {critique_quality: 1}}
+""")
+    analysis = json.loads(palinode("analyze", results, "--claims", claims, "--json").stdout)
+    helps, errs = analysis["claims"]
+    assert helps["decision"] == "supported" and helps["p"] == pytest.approx(1 / 8) and helps["seeds"] == [0, 1, 2]
+    assert errs["decision"] == "contradicted" and errs["p_against"] == pytest.approx(1 / 8)
+    assert helps["p_corrected"] == pytest.approx(1 / 4)
+    text = palinode("analyze", results, "--claims", claims).stdout
+    assert "\nSUPPORTED  good-critics-help\n" in text and "\nCONTRADICTED  best-errs-more\n" in text
+    rows = list(csv.DictReader((results / "tables" / "claims.csv").open(newline="")))
+    assert [row["decision"] for row in rows] == ["supported", "contradicted"]
+    claims.write_text("claims: [{id: x, test: trend, metric: nmse, over: model.n_head, direction: increasing}]")
+    refused = palinode("analyze", results, "--claims", claims, expect=65)
+    assert "claims.yaml:1:" in refused.stderr and "model.n_head" in refused.stderr
+    claims.write_text("alpha: 0.1")
+    assert "no claims" in palinode("analyze", results, "--claims", claims, expect=65).stderr
+    whole = tmp_path / "job.yaml"
+    whole.write_text(JOB.replace("count: 3", "count: 2") + """
+claims: [{id: deeper, test: trend, metric: nmse, over: model.n_layer, direction: decreasing,
+          where: {critique_quality: 0.5}}]""")
+    (claim,) = json.loads(palinode("analyze", results, "--claims", whole, "--json").stdout)["claims"]
+    assert claim["id"] == "deeper" and len(claim["arms"]) == 2
+
+
 # --- export ----------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,118 @@
+/* See declared.h. */
+#include "analysis/declared.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static Status no_room(Error *err) {
+    return error_set(err, STATUS_NO_MEMORY, "no memory for the claims");
+}
+
+static void warn(char *warning, size_t warning_bytes, const Error *problem) {
+    size_t used = strlen(warning);
+    snprintf(warning + used, warning_bytes - used, "%sclaims: %s", used > 0 ? "\n" : "", problem->text);
+}
+
+static void keep_job(Declared *declared, Status status, Job *job, const Error *problem, char *warning,
+                     size_t warning_bytes) {
+    if (status == STATUS_OK)
+        declared->jobs[declared->n_jobs++] = job;
+    else
+        warn(warning, warning_bytes, problem);
+}
+
+/* The jobs of the folders, or of the headers where no folder tells of one. */
+static Status read_jobs(Declared *declared, const Table *table, const char *const *dirs, int n_dirs, char *warning,
+                        size_t warning_bytes, Error *err) {
+    int most = n_dirs > table->n_headers ? n_dirs : table->n_headers;
+    declared->jobs = calloc((size_t)most + 1, sizeof *declared->jobs);
+    if (declared->jobs == NULL) return no_room(err);
+    bool any = false;
+    for (int i = 0; i < n_dirs; i++) {
+        char path[PATH_MAX];
+        Error problem;
+        Job *job = NULL;
+        if (snprintf(path, sizeof path, "%s/job.resolved.yaml", dirs[i]) >= PATH_MAX || access(path, R_OK) != 0)
+            continue;
+        any = true;
+        Status status = job_read(path, NULL, 0, &job, &problem);
+        keep_job(declared, status, job, &problem, warning, warning_bytes);
+    }
+    for (int i = 0; i < table->n_headers && !any; i++) {
+        const char *text = table->headers[i].job_text;
+        Error problem;
+        Job *job = NULL;
+        if (text[0] == '\0' || (i > 0 && strcmp(text, table->headers[i - 1].job_text) == 0)) continue;
+        Status status = job_parse("job text of the records", text, NULL, 0, &job, &problem);
+        keep_job(declared, status, job, &problem, warning, warning_bytes);
+    }
+    return STATUS_OK;
+}
+
+static bool is_listed(const Declared *declared, const Claim *claim) {
+    char sentence[2][1024];
+    for (int i = 0; i < declared->count; i++) {
+        const Claim *other = declared->claims[i];
+        if (strcmp(other->id, claim->id) == 0 && strcmp(claim_sentence(other, sentence[0], sizeof sentence[0]),
+                                                        claim_sentence(claim, sentence[1], sizeof sentence[1])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static Status list_claims(Declared *declared, Error *err) {
+    int total = 0;
+    for (int i = 0; i < declared->n_jobs; i++) {
+        int count;
+        job_claims(declared->jobs[i], &count);
+        total += count;
+        if (count > 0 && job_alpha(declared->jobs[i]) < declared->alpha) declared->alpha = job_alpha(declared->jobs[i]);
+    }
+    declared->claims = calloc((size_t)total + 1, sizeof *declared->claims);
+    declared->of = calloc((size_t)total + 1, sizeof *declared->of);
+    if (declared->claims == NULL || declared->of == NULL) return no_room(err);
+    for (int i = 0; i < declared->n_jobs; i++) {
+        int count;
+        const Claim *claims = job_claims(declared->jobs[i], &count);
+        for (int k = 0; k < count; k++) {
+            if (is_listed(declared, &claims[k])) continue;
+            declared->of[declared->count] = declared->jobs[i];
+            declared->claims[declared->count++] = &claims[k];
+        }
+    }
+    if (total == 0) declared->alpha = 0.05;
+    return STATUS_OK;
+}
+
+/* Keeps the first job only, with the claims of another file. */
+static Status replace_claims(Declared *declared, const char *path, Error *err) {
+    if (declared->n_jobs == 0)
+        return error_set(err, STATUS_DATA, "%s: the results tell of no job whose grid these claims could be about",
+                         path);
+    Status status = job_read_claims(declared->jobs[0], path, err);
+    while (declared->n_jobs > 1)
+        job_free(declared->jobs[--declared->n_jobs]);
+    return status;
+}
+
+Status declared_read(const Table *table, const char *const *dirs, int n_dirs, const char *claims_path, Declared *out,
+                     char *warning, size_t warning_bytes, Error *err) {
+    *out = (Declared){.alpha = 1};
+    Status status = read_jobs(out, table, dirs, n_dirs, warning, warning_bytes, err);
+    if (status == STATUS_OK && claims_path != NULL) status = replace_claims(out, claims_path, err);
+    if (status == STATUS_OK) status = list_claims(out, err);
+    if (status != STATUS_OK) declared_destroy(out);
+    return status;
+}
+
+void declared_destroy(Declared *declared) {
+    for (int i = 0; i < declared->n_jobs; i++)
+        job_free(declared->jobs[i]);
+    free(declared->jobs);
+    free(declared->claims);
+    free(declared->of);
+    *declared = (Declared){0};
+}
