@@ -288,6 +288,38 @@ static void released_numbers_are_told_beside_the_claims_that_they_are_about(void
     done(verdicts, table);
 }
 
+static void claims_about_rounds_read_the_closed_loop_and_only_that_of_their_settings(void **state) {
+    Table *table = table_create();
+    Record header = fake_header();
+    free(header.of.header.job_text);
+    header.of.header.job_text =
+        strdup("model: {n_layer: 2}\ntask: {n_points: 8}\nseeds: 4\n"
+               "evaluate: {critique_quality: [1, 0.5], rounds: 3}\n"
+               "claims: [{id: gain, test: difference, kind: rounds, metric: gain, at: 3, a: {critique_quality: 1}, b: "
+               "{critique_quality: 0.5}, direction: greater}]");
+    add_fake(table, header);
+    for (uint32_t seed = 0; seed < 4; seed++) {
+        TrainingSpec spec = fake_spec(2, seed);
+        add_fake(table, fake_training(&spec, OUTCOME_DONE));
+        for (int i = 0; i < 2; i++) {
+            Record cell = fake_cell_with_rounds(&spec, i == 0 ? 1 : 0.5, 3);
+            cell.of.cell.rounds.initial_responses = settings_default().evaluation.initial_responses;
+            cell.of.cell.rounds.right_cosine = settings_default().evaluation.right_cosine;
+            if (seed == 3) cell.of.cell.rounds.initial_responses++;
+            add_fake(table, cell);
+        }
+    }
+    RoundCurves good = fake_rounds(1, 0, 3), poor = fake_rounds(0.5, 0, 3);
+    int place = ROUND_GAIN * good.count + 3;
+    Verdicts *verdicts = judge(table);
+    assert_int_equal(verdicts->items[0].pairing->n_seeds, 3);
+    assert_near(verdicts->items[0].estimate.mean, good.value[place] - poor.value[place], 1e-12);
+    assert_near(verdicts->items[0].p, 0.125, 1e-12);
+    round_curves_free(&good);
+    round_curves_free(&poor);
+    done(verdicts, table);
+}
+
 static char *printed(const Verdicts *verdicts) {
     char *text = NULL;
     size_t size;
@@ -359,6 +391,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_seed_cannot_be_tested_and_few_seeds_are_told_what_they_cannot_show),
         cmocka_unit_test(results_of_other_settings_are_no_arm_of_a_claim),
         cmocka_unit_test(released_numbers_are_told_beside_the_claims_that_they_are_about),
+        cmocka_unit_test(claims_about_rounds_read_the_closed_loop_and_only_that_of_their_settings),
         cmocka_unit_test(verdicts_are_printed_within_100_columns_and_written_as_a_row_each),
         cmocka_unit_test(results_without_claims_have_no_verdicts_and_print_nothing),
     };
