@@ -245,8 +245,7 @@ static json_t *interval_json(const MeanInterval *interval) {
                      "low", real_or_null(interval->low), "high", real_or_null(interval->high));
 }
 
-/* The value of an axis: a number, a truth value or a name. */
-static json_t *setting_json(const Setting *setting, const Settings *settings) {
+json_t *setting_json(const Setting *setting, const Settings *settings) {
     char text[64];
     SettingValue value = setting_get(setting, settings);
     if (setting->type == SETTING_BOOLEAN) return json_boolean(value != 0);

@@ -26,4 +26,7 @@ Status summary_write_csv(const Summary *summary, const char *dir, Error *err);
  * "remarks": [..]}; undefined numbers are null. A new reference; NULL: no memory. */
 json_t *summary_json(const Summary *summary);
 
+/* The value of a setting: a number, a truth value or a name. */
+json_t *setting_json(const Setting *setting, const Settings *settings);
+
 #endif

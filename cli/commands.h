@@ -6,6 +6,7 @@ int command_run(int argc, char **argv);
 int command_plan(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_analyze(int argc, char **argv);
+int command_diff(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_merge(int argc, char **argv);
 int command_verify(int argc, char **argv);

@@ -21,6 +21,7 @@ static const struct {
     {"submit", command_submit, "a job as a batch job of Slurm"},
     {"wait", command_wait, "until a run's job is done, whatever stops it in between"},
     {"analyze", command_analyze, "tables, figures and a report from results"},
+    {"diff", command_diff, "did a change alter the results? two sets of them side by side"},
     {"export", command_export, "results as CSV, JSON lines or a SQLite database"},
     {"merge", command_merge, "the union of results folders, by id"},
     {"verify", command_verify, "check every record; --repair cuts a torn tail"},
