@@ -3,10 +3,13 @@
  * child's answer go to the coordinator, so that new work always finds the place free. */
 #include "worker/agent.h"
 
+#include "proto/base/clock.h"
 #include "proto/transport/stream.h"
 #include "worker/kernels/kernels.h"
+#include "worker/vigil.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -18,15 +21,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* How often silent children are looked at; and what of the time between two turns of the agent's loop counts as awake
+ * at most: more is a stop or a starved machine. */
+static const double JUDGE_EVERY_S = 1, LONGEST_TURN_S = 0.1;
+/* A child whose socket is closed has this long to end by itself, so that its own reason is known. */
+static const double LAST_MOMENTS_S = 1;
+
 typedef struct Place {
     bool busy, exited, killed;
     bool to_drain;  /* the child is still to be told */
     uint64_t token; /* the nursery's name for the child */
     uint64_t work;
     int64_t last_step; /* reported, -1: none */
-    ChildExit exit;
+    pid_t pid;         /* 0: not known yet */
+    ChildNews exit;
     Bytes answer; /* data NULL: none yet */
     Stream stream;
+    double closed_awake_s; /* when its socket was found closed; 0: it is open */
+    Vigil vigil;
+    char silence[96];   /* why it was given up, "": it was not */
     char nonsense[256]; /* what was wrong with what it sent, "": nothing; it is not listened to any more */
 } Place;
 
@@ -38,6 +51,8 @@ struct Agent {
     struct pollfd *waiting; /* n_places + 1 */
     uint64_t next_token;
     bool draining, stopped;
+    double patience_s;
+    double turn_s, awake_s, judged_s; /* of this turn of the loop; awake time so far; of the last judgement (awake) */
     char host[256];
 };
 
@@ -100,7 +115,12 @@ Status agent_default_workers(Channel *channel, int *workers, int *cores, int *sh
 Status agent_create(Channel *channel, Nursery *nursery, int workers, const char *kernels, Agent **out, Error *err) {
     Agent *agent = calloc(1, sizeof *agent);
     if (agent == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    *agent = (Agent){.channel = channel, .nursery = nursery, .n_places = workers, .next_token = 1};
+    *agent = (Agent){.channel = channel,
+                     .nursery = nursery,
+                     .n_places = workers,
+                     .next_token = 1,
+                     .patience_s = VIGIL_PATIENCE_S,
+                     .turn_s = clock_monotonic_s()};
     gethostname(agent->host, sizeof agent->host - 1);
     agent->places = calloc((size_t)workers, sizeof *agent->places);
     agent->waiting = calloc((size_t)workers + 1, sizeof *agent->waiting);
@@ -124,6 +144,10 @@ void agent_free(Agent *agent) {
     free(agent->places);
     free(agent->waiting);
     free(agent);
+}
+
+void agent_set_patience(Agent *agent, double patience_s) {
+    agent->patience_s = patience_s;
 }
 
 /* --- children --------------------------------------------------------------------------------------------------- */
@@ -158,21 +182,22 @@ static Status open_line(const Bytes *order, int ends[2], Stream *stream, Error *
 }
 
 /* What this machine cannot do for want of descriptors or memory is told, and does not end the rank. */
-static Status start_child(Agent *agent, uint64_t work, const Bytes *order, Error *err) {
+static Status start_child(Agent *agent, const WorkItem *item, const Bytes *order, Error *err) {
     Place *place = NULL;
     for (int i = 0; i < agent->n_places && place == NULL; i++)
         if (!agent->places[i].busy) place = &agent->places[i];
     if (place == NULL)
-        return send_failed(agent, work, FAILURE_INFRASTRUCTURE, "the rank had no free place for it", err);
+        return send_failed(agent, item->work, FAILURE_INFRASTRUCTURE, "the rank had no free place for it", err);
     int ends[2];
     Error trouble;
     Status status = open_line(order, ends, &place->stream, &trouble);
-    if (status != STATUS_OK) return send_failed(agent, work, FAILURE_INFRASTRUCTURE, trouble.text, err);
+    if (status != STATUS_OK) return send_failed(agent, item->work, FAILURE_INFRASTRUCTURE, trouble.text, err);
     *place = (Place){.busy = true,
                      .token = agent->next_token++,
-                     .work = work,
+                     .work = item->work,
                      .last_step = -1,
                      .stream = place->stream,
+                     .vigil = vigil_start(item, agent->patience_s, agent->awake_s),
                      .to_drain = agent->draining};
     return nursery_spawn(agent->nursery, place->token, ends[1], err);
 }
@@ -181,7 +206,7 @@ static Status take_message(Agent *agent, const Bytes *bytes, Error *err) {
     Message message;
     Status status = message_decode(bytes->data, bytes->size, &message, err);
     if (status != STATUS_OK) return status;
-    if (message.kind == MESSAGE_WORK && !agent->stopped) status = start_child(agent, message.of.work.work, bytes, err);
+    if (message.kind == MESSAGE_WORK && !agent->stopped) status = start_child(agent, &message.of.work, bytes, err);
     if (message.kind == MESSAGE_DRAIN && !agent->draining) {
         agent->draining = true;
         for (int i = 0; i < agent->n_places; i++)
@@ -196,6 +221,25 @@ static Status take_message(Agent *agent, const Bytes *bytes, Error *err) {
     return status;
 }
 
+/* CPU seconds that a child has used; 0 before it is known to have started, NaN after it has ended. */
+static double cpu_of(const Place *place) {
+    clockid_t clock;
+    if (place->pid == 0) return 0;
+    return clock_getcpuclockid(place->pid, &clock) == 0 ? clock_read_s(clock) : NAN;
+}
+
+/* Gives a child up that has been silent for too long. */
+static Status judge(Agent *agent, Place *place, Error *err) {
+    double cpu_s = cpu_of(place), silent_s;
+    if (isnan(cpu_s) || place->exited || place->killed) return STATUS_OK;
+    Silence silence = vigil_judge(&place->vigil, cpu_s, agent->awake_s, &silent_s);
+    if (silence == SILENCE_NONE) return STATUS_OK;
+    const char *what =
+        silence == SILENCE_BUSY ? "no progress for %.0f s of CPU time" : "neither progress nor CPU time for %.0f s";
+    snprintf(place->silence, sizeof place->silence, what, silent_s);
+    return kill_child(agent, place, err);
+}
+
 /* Takes over a child's frame: progress is passed on at once, the answer when the child has ended. STATUS_DATA: the
  * frame is nothing that this child should send. */
 static Status take_frame(Agent *agent, Place *place, Bytes *bytes, Error *err) {
@@ -208,7 +252,10 @@ static Status take_frame(Agent *agent, Place *place, Bytes *bytes, Error *err) {
                         : kind == MESSAGE_FAILED ? message.of.failed.work
                         : kind == MESSAGE_PAUSED ? message.of.paused.work
                                                  : 0;
-        if (kind == MESSAGE_PROGRESS) place->last_step = message.of.progress.step;
+        if (kind == MESSAGE_PROGRESS) {
+            place->last_step = message.of.progress.step;
+            vigil_progress(&place->vigil, &message.of.progress, cpu_of(place), agent->awake_s);
+        }
         message_free(&message);
         if (work == place->work && kind == MESSAGE_PROGRESS)
             return channel_send(agent->channel, 0, INBOX_COORDINATOR, *bytes, err);
@@ -258,6 +305,8 @@ static FailureCause describe_exit(const Place *place, char *text, size_t size) {
     }
     if (place->nonsense[0] != '\0') {
         snprintf(text, size, "%s", place->nonsense);
+    } else if (place->silence[0] != '\0') {
+        snprintf(text, size, "%s%s: killed", place->silence, at);
     } else if (WIFSIGNALED(wait_status)) {
         bool by_others = WTERMSIG(wait_status) == SIGKILL && !place->killed;
         snprintf(text, size, "killed by signal %d (%s)%s%s", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)),
@@ -274,7 +323,11 @@ static Status step_place(Agent *agent, Place *place, bool *moved, Error *err) {
     Status status = hear_child(agent, place, &heard, err);
     *moved = *moved || heard;
     if (status != STATUS_OK || heard) return status;
-    if (!place->exited) return place->stream.ended ? kill_child(agent, place, err) : STATUS_OK;
+    if (!place->exited && place->stream.ended && place->closed_awake_s == 0) place->closed_awake_s = agent->awake_s;
+    if (!place->exited) {
+        bool over = place->stream.ended && agent->awake_s - place->closed_awake_s > LAST_MOMENTS_S;
+        return over ? kill_child(agent, place, err) : STATUS_OK;
+    }
     *moved = true;
     place->busy = false;
     stream_close(&place->stream);
@@ -288,24 +341,34 @@ static Status step_place(Agent *agent, Place *place, bool *moved, Error *err) {
     return send_failed(agent, place->work, cause, reason, err);
 }
 
-static Status take_exits(Agent *agent, bool *moved, Error *err) {
+static Status take_news(Agent *agent, bool *moved, Error *err) {
     for (;;) {
         bool any;
-        ChildExit exit;
-        Status status = nursery_exited(agent->nursery, &any, &exit, err);
+        ChildNews news;
+        Status status = nursery_news(agent->nursery, &any, &news, err);
         if (status != STATUS_OK || !any) return status;
         *moved = true;
-        for (int i = 0; i < agent->n_places; i++)
-            if (agent->places[i].busy && agent->places[i].token == exit.token) {
-                agent->places[i].exited = true;
-                agent->places[i].exit = exit;
-            }
+        for (int i = 0; i < agent->n_places; i++) {
+            Place *place = &agent->places[i];
+            if (!place->busy || place->token != news.token) continue;
+            place->pid = news.pid;
+            place->exited = news.pid == 0;
+            place->exit = news;
+        }
     }
+}
+
+/* The clock of the loop that stands still while the process does. */
+static void count_turn(Agent *agent) {
+    double now_s = clock_monotonic_s();
+    agent->awake_s += fmin(now_s - agent->turn_s, LONGEST_TURN_S);
+    agent->turn_s = now_s;
 }
 
 Status agent_step(Agent *agent, bool *moved, Error *err) {
     bool received = true;
     Status status = STATUS_OK;
+    count_turn(agent);
     while (status == STATUS_OK && received) {
         int from;
         Bytes bytes;
@@ -315,9 +378,13 @@ Status agent_step(Agent *agent, bool *moved, Error *err) {
         status = take_message(agent, &bytes, err);
         bytes_free(&bytes);
     }
-    if (status == STATUS_OK) status = take_exits(agent, moved, err);
+    if (status == STATUS_OK) status = take_news(agent, moved, err);
     for (int i = 0; i < agent->n_places && status == STATUS_OK; i++)
         if (agent->places[i].busy) status = step_place(agent, &agent->places[i], moved, err);
+    if (agent->awake_s - agent->judged_s < JUDGE_EVERY_S) return status;
+    agent->judged_s = agent->awake_s; /* after all have been heard */
+    for (int i = 0; i < agent->n_places && status == STATUS_OK; i++)
+        if (agent->places[i].busy) status = judge(agent, &agent->places[i], err);
     return status;
 }
 

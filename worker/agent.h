@@ -2,9 +2,9 @@
  * children say.
  *
  * The agent computes nothing itself: frames of children go to the coordinator as they are, but only those that make
- * sense. A child that ends without an answer or talks nonsense becomes a MESSAGE_FAILED with the reason. Waiting costs
- * next to nothing: agent_wait sleeps on the children's sockets and looks for messages of other ranks with growing
- * pauses. */
+ * sense. A child that ends without an answer, talks nonsense or has been silent for too long (vigil.h) becomes a
+ * MESSAGE_FAILED with the reason and whose fault it is. Waiting costs next to nothing: agent_wait sleeps on the
+ * children's sockets and looks for messages of other ranks with growing pauses. */
 #ifndef WORKER_AGENT_H
 #define WORKER_AGENT_H
 
@@ -16,6 +16,8 @@ typedef struct Agent Agent;
 /* Tells the coordinator (rank 0) that this rank has `workers` places for children, and which numerics it will compute
  * with. */
 Status agent_create(Channel *channel, Nursery *nursery, int workers, const char *kernels, Agent **out, Error *err);
+/* The CPU time without progress that a child is granted at least (VIGIL_PATIENCE_S unless set): for tests. */
+void agent_set_patience(Agent *agent, double patience_s);
 /* Kills the children that run. Accepts NULL. */
 void agent_free(Agent *agent);
 

@@ -1,5 +1,5 @@
 /* See nursery.h. Rank and nursery talk over a SOCK_SEQPACKET pair: orders one way (a child's socket travels with its
- * order by SCM_RIGHTS), exits the other. The pair is close-on-exec: a daemon that MPI_Init starts must not inherit it,
+ * order by SCM_RIGHTS), news the other. The pair is close-on-exec: a daemon that MPI_Init starts must not inherit it,
  * or the nursery would never see the end of its rank. The nursery never blocks on its rank: with many places each could
  * otherwise wait for the other to read. */
 #include "worker/nursery.h"
@@ -30,8 +30,8 @@ struct Nursery {
 /* --- the nursery's own process ---------------------------------------------------------------------------------- */
 
 typedef struct Child {
-    pid_t pid; /* 0: ended, but the rank has not been told yet */
-    ChildExit exit;
+    ChildNews news; /* pid 0: ended, but the rank has not been told yet */
+    bool told;      /* that it has started */
 } Child;
 
 typedef struct House {
@@ -51,6 +51,7 @@ static void set_signals(void) {
     for (size_t i = 0; i < sizeof for_ranks / sizeof for_ranks[0]; i++)
         signal(for_ranks[i], SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a checkpoint that grows too large is an error like a full disk */
 }
 
 /* Dies with the process that made it, even if that happened before the request took effect. */
@@ -59,17 +60,21 @@ static void die_with(pid_t parent) {
     if (getppid() != parent) _exit(1);
 }
 
-/* Tells the rank who has ended, as far as its socket takes it; true when all are told. */
-static bool tell_exits(House *house) {
+/* Tells the rank who has started and ended, as far as its socket takes it; true when all is told. */
+static bool tell_news(House *house) {
     for (int i = 0; i < house->n_children;) {
         Child *child = &house->children[i];
-        if (child->pid != 0) {
-            i++;
-        } else {
-            ssize_t n = send(house->socket, &child->exit, sizeof child->exit, MSG_NOSIGNAL | MSG_DONTWAIT);
+        bool ended = child->news.pid == 0;
+        if (ended || !child->told) {
+            ssize_t n = send(house->socket, &child->news, sizeof child->news, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (n < 0 && errno == EINTR) continue;
             if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
-            if (n >= 0 || errno != EINTR) *child = house->children[--house->n_children];
+            child->told = true;
         }
+        if (ended)
+            *child = house->children[--house->n_children];
+        else
+            i++;
     }
     return true;
 }
@@ -96,8 +101,12 @@ static void spawn(House *house, uint64_t token, int fd) {
         house->children = more;
         house->capacity = capacity;
     }
-    Child child = {.exit = {.token = token, .fork_errno = fd < 0 ? EMFILE : 0}};
-    if (fd >= 0 && (child.pid = fork_child(house, fd)) < 0) child = (Child){.exit = {token, 0, errno}};
+    Child child = {.news = {.token = token, .fork_errno = fd < 0 ? EMFILE : 0}};
+    pid_t pid = fd >= 0 ? fork_child(house, fd) : 0;
+    if (pid < 0)
+        child.news.fork_errno = errno;
+    else
+        child.news.pid = pid;
     house->children[house->n_children++] = child;
     if (fd >= 0) close(fd);
 }
@@ -106,8 +115,8 @@ static void obey(House *house, const Order *order, int fd) {
     if (order->kind == ORDER_SPAWN) spawn(house, order->token, fd);
     if (order->kind == ORDER_KILL)
         for (int i = 0; i < house->n_children; i++)
-            if (house->children[i].exit.token == order->token && house->children[i].pid != 0)
-                kill(house->children[i].pid, SIGKILL);
+            if (house->children[i].news.token == order->token && house->children[i].news.pid != 0)
+                kill(house->children[i].news.pid, SIGKILL);
 }
 
 /* False when the rank has closed its end. */
@@ -135,9 +144,9 @@ static void bury(House *house) {
     pid_t pid;
     while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0)
         for (int i = 0; i < house->n_children; i++)
-            if (house->children[i].pid == pid) {
-                house->children[i].pid = 0;
-                house->children[i].exit.wait_status = wait_status;
+            if (house->children[i].news.pid == pid) {
+                house->children[i].news.pid = 0;
+                house->children[i].news.wait_status = wait_status;
             }
 }
 
@@ -157,10 +166,10 @@ static _Noreturn void nursery_main(House *house) {
         }
         bury(house);
         if ((waiting[0].revents & ~POLLOUT) != 0) open = take_order(house);
-        all_told = tell_exits(house);
+        all_told = tell_news(house);
     }
     for (int i = 0; i < house->n_children; i++)
-        if (house->children[i].pid != 0) kill(house->children[i].pid, SIGKILL);
+        if (house->children[i].news.pid != 0) kill(house->children[i].news.pid, SIGKILL);
     while (waitpid(-1, NULL, 0) > 0)
         ;
     _exit(0);
@@ -240,7 +249,7 @@ Status nursery_kill(Nursery *nursery, uint64_t token, Error *err) {
     return order(nursery, (Order){.kind = ORDER_KILL, .token = token}, -1, err);
 }
 
-Status nursery_exited(Nursery *nursery, bool *any, ChildExit *out, Error *err) {
+Status nursery_news(Nursery *nursery, bool *any, ChildNews *out, Error *err) {
     ssize_t n;
     *any = false;
     while ((n = recv(nursery->socket, out, sizeof *out, MSG_DONTWAIT)) < 0 && errno == EINTR)

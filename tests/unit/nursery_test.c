@@ -52,21 +52,36 @@ static int spawn(Nursery *nursery, uint64_t token) {
     return ends[0];
 }
 
-static ChildExit wait_for_exit(Nursery *nursery) {
+static ChildNews wait_for_exit(Nursery *nursery) {
     bool any = false;
-    ChildExit exit = {0};
+    ChildNews exit = {0};
     Error err = {{0}};
-    for (int i = 0; i < 500 && !any; i++) {
+    for (int i = 0; i < 500 && !(any && exit.pid == 0); i++) { /* that it has started is no end */
         poll(&(struct pollfd){.fd = nursery_fd(nursery), .events = POLLIN}, 1, 10);
-        if (nursery_exited(nursery, &any, &exit, &err) != STATUS_OK) fail_msg("%s", err.text);
+        if (nursery_news(nursery, &any, &exit, &err) != STATUS_OK) fail_msg("%s", err.text);
     }
-    assert_true(any);
+    assert_true(any && exit.pid == 0);
     return exit;
 }
 
 static void order(int fd, const char *text) {
     assert_int_equal(stream_write(fd, MESSAGE_WORK, &(Bytes){.data = (uint8_t *)text, .size = strlen(text)}, NULL),
                      STATUS_OK);
+}
+
+static pid_t spawn_waiting(Nursery *nursery, int *fd) {
+    MessageKind kind;
+    Bytes bytes;
+    bool ended;
+    pid_t child;
+    *fd = spawn(nursery, 1);
+    order(*fd, "p");
+    assert_int_equal(stream_read(*fd, &kind, &bytes, &ended, NULL), STATUS_OK);
+    assert_int_equal(bytes.size, sizeof child);
+    memcpy(&child, bytes.data, sizeof child);
+    bytes_free(&bytes);
+    assert_int_equal(kill(child, 0), 0);
+    return child;
 }
 
 static void a_childs_frames_and_exit_code_come_back(void **state) {
@@ -82,7 +97,7 @@ static void a_childs_frames_and_exit_code_come_back(void **state) {
     assert_int_equal(bytes.size, 4);
     assert_memory_equal(bytes.data, "echo", 4);
     bytes_free(&bytes);
-    ChildExit exit = wait_for_exit(nursery);
+    ChildNews exit = wait_for_exit(nursery);
     assert_int_equal(exit.token, 1);
     assert_true(WIFEXITED(exit.wait_status) && WEXITSTATUS(exit.wait_status) == 0);
     order(leave, "x");
@@ -94,11 +109,31 @@ static void a_childs_frames_and_exit_code_come_back(void **state) {
     nursery_stop(nursery);
 }
 
+static void a_child_is_announced_by_its_process_before_its_exit(void **state) {
+    Nursery *nursery = open_nursery();
+    int fd;
+    pid_t child = spawn_waiting(nursery, &fd);
+    ChildNews news;
+    bool any = false;
+    for (int i = 0; i < 500 && !any; i++) {
+        poll(&(struct pollfd){.fd = nursery_fd(nursery), .events = POLLIN}, 1, 10);
+        assert_int_equal(nursery_news(nursery, &any, &news, NULL), STATUS_OK);
+    }
+    assert_int_equal(news.token, 1);
+    assert_int_equal(news.pid, child);
+    assert_int_equal(nursery_kill(nursery, 1, NULL), STATUS_OK);
+    news = wait_for_exit(nursery);
+    assert_int_equal(news.token, 1);
+    assert_int_equal(WTERMSIG(news.wait_status), SIGKILL);
+    close(fd);
+    nursery_stop(nursery);
+}
+
 static void a_crash_and_a_kill_are_reported_and_harm_nobody_else(void **state) {
     Nursery *nursery = open_nursery();
     int crash = spawn(nursery, 1), hang = spawn(nursery, 2), echo = spawn(nursery, 3);
     order(crash, "s");
-    ChildExit exit = wait_for_exit(nursery);
+    ChildNews exit = wait_for_exit(nursery);
     assert_int_equal(exit.token, 1);
     assert_true(WIFSIGNALED(exit.wait_status));
     order(hang, "h");
@@ -117,21 +152,6 @@ static void a_crash_and_a_kill_are_reported_and_harm_nobody_else(void **state) {
 }
 
 /* Starts a child that only waits, as token 1; *fd gets its socket. */
-static pid_t spawn_waiting(Nursery *nursery, int *fd) {
-    MessageKind kind;
-    Bytes bytes;
-    bool ended;
-    pid_t child;
-    *fd = spawn(nursery, 1);
-    order(*fd, "p");
-    assert_int_equal(stream_read(*fd, &kind, &bytes, &ended, NULL), STATUS_OK);
-    assert_int_equal(bytes.size, sizeof child);
-    memcpy(&child, bytes.data, sizeof child);
-    bytes_free(&bytes);
-    assert_int_equal(kill(child, 0), 0);
-    return child;
-}
-
 static pid_t parent_of(pid_t pid) {
     char path[64], line[256];
     int parent = 0;
@@ -155,7 +175,7 @@ static void signals_that_ask_a_run_to_end_spare_the_nursery_and_its_children(voi
         assert_int_equal(kill(house, numbers[i]), 0);
     }
     assert_int_equal(nursery_kill(nursery, 1, NULL), STATUS_OK);
-    ChildExit exit = wait_for_exit(nursery); /* from a nursery that lives, of a child that lived until now */
+    ChildNews exit = wait_for_exit(nursery); /* from a nursery that lives, of a child that lived until now */
     assert_int_equal(exit.token, 1);
     assert_int_equal(WTERMSIG(exit.wait_status), SIGKILL);
     nursery_stop(nursery);
@@ -243,7 +263,7 @@ static void many_deaths_that_nobody_asks_for_do_not_block_the_nursery(void **sta
     assert_int_equal(stream_read(fd, &kind, &bytes, &ended, NULL), STATUS_OK);
     bytes_free(&bytes);
     for (int i = 0; i <= CHILDREN; i++) {
-        ChildExit exit = wait_for_exit(nursery);
+        ChildNews exit = wait_for_exit(nursery);
         if (exit.token == CHILDREN) continue;
         assert_in_range(exit.token, 0, CHILDREN - 1);
         assert_false(seen[exit.token]);
@@ -288,6 +308,7 @@ static void a_nursery_that_somebody_stopped_still_kills_and_ends(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_childs_frames_and_exit_code_come_back),
+        cmocka_unit_test(a_child_is_announced_by_its_process_before_its_exit),
         cmocka_unit_test(a_crash_and_a_kill_are_reported_and_harm_nobody_else),
         cmocka_unit_test(signals_that_ask_a_run_to_end_spare_the_nursery_and_its_children),
         cmocka_unit_test(no_child_outlives_the_nursery),

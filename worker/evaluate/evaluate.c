@@ -34,7 +34,7 @@ struct Evaluation {
 };
 
 /* Prompts between two pulses; a whole number of the groups that predictors and caches take together. */
-enum { PIECE = 64 };
+enum { PIECE = 16 };
 
 static int smaller(int a, int b) {
     return a < b ? a : b;
