@@ -185,6 +185,7 @@ static Status print_json(const Job *job, const ScheduleTotals *totals, const Pla
 static Status plan(const char *path, const PlanOptions *options, Error *err) {
     Job *job = NULL;
     Journal *journal = NULL;
+    CostModel *costs = NULL;
     Schedule *schedule = NULL;
     char dir[4096], warning[2048] = "", changes[1280] = "";
     ScheduleOptions scheduling = {.keep_models = options->models[0] == 'k', .kernels = ""};
@@ -196,7 +197,8 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
     print_warnings(warning);
     if (status == STATUS_OK) status = resume_job_changes(dir, job, changes, sizeof changes, err);
-    if (status == STATUS_OK) status = schedule_create(job, journal, &scheduling, &schedule, err);
+    if (status == STATUS_OK) status = cost_model_create(&costs, err);
+    if (status == STATUS_OK) status = schedule_create(job, journal, costs, &scheduling, &schedule, err);
     if (status == STATUS_OK && !(rate > 0)) status = measure_rate(job, &rate, err);
     if (status == STATUS_OK) {
         const ScheduleTotals *totals = schedule_totals(schedule);
@@ -210,6 +212,7 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
         }
     }
     schedule_free(schedule);
+    cost_model_free(costs);
     journal_close(journal, NULL, NULL);
     job_free(job);
     return status;

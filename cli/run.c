@@ -53,12 +53,14 @@ typedef struct Run {
     Job *job;
     Roster roster;
     Journal *journal;
+    CostModel *costs;
     Unfinished *unfinished;
     Schedule *schedule;
     Dispatch *dispatch;
     char dir[PATH_MAX - 64]; /* room for names of files in it */
     char segment[24];
     int64_t started_unix_ms;
+    double started_s;
     double last_status_s, last_live_s;
     ProgressPace pace;
 } Run;
@@ -191,6 +193,22 @@ static Status check_resume(Run *run, Error *err) {
     return STATUS_OK;
 }
 
+/* The time limit is the user's, else the batch job's. */
+static Deadline find_deadline(Run *run) {
+    SlurmJob job;
+    Error why;
+    double now_s = clock_monotonic_s(), left_s = INFINITY;
+    if (!isnan(run->options.time_limit_s)) return deadline_after(run->started_s, run->options.time_limit_s);
+    if (slurm_job(&job) && slurm_time_left(&job, &left_s, &why) != STATUS_OK) {
+        char text[sizeof why.text + 128];
+        snprintf(text, sizeof text, "the time limit of job %s is not known (--time-limit gives one): %s", job.name,
+                 why.text);
+        terminal_say(&run->terminal, text);
+        left_s = INFINITY;
+    }
+    return deadline_after(now_s, isnan(left_s) ? INFINITY : left_s);
+}
+
 static Status start_coordinator(Run *run, Error *err) {
     const RunOptions *options = &run->options;
     ScheduleOptions plan = {.retries = (int)options->retries,
@@ -199,9 +217,11 @@ static Status start_coordinator(Run *run, Error *err) {
                                                                              : RERUN_MISSING,
                             .limit = (uint64_t)options->limit,
                             .keep_models = strcmp(options->models, "keep") == 0,
-                            .kernels = options->kernels};
+                            .kernels = options->kernels,
+                            .shard = options->shard};
     DispatchOptions dispatching = {.max_failures = options->max_failures,
-                                   .checkpoint_every_s = options->checkpoint_every_s};
+                                   .checkpoint_every_s = options->checkpoint_every_s,
+                                   .deadline = find_deadline(run)};
     Status status = roster_collect(run->channel, &run->roster, err);
     RunOrigin origin = {.argc = run->argc,
                         .argv = run->argv,
@@ -211,14 +231,18 @@ static Status start_coordinator(Run *run, Error *err) {
                         .started_unix_ms = run->started_unix_ms};
     uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
     if (status == STATUS_OK) status = run_folder_read(run->dir, &run->journal, err);
-    if (status == STATUS_OK) status = schedule_create(run->job, run->journal, &plan, &run->schedule, err);
+    if (status == STATUS_OK) status = open_unfinished(run, err);
+    if (status == STATUS_OK) status = cost_model_create(&run->costs, err);
+    plan.workers = run->roster.n_workers;
+    plan.unfinished = run->unfinished;
+    if (status == STATUS_OK) status = schedule_create(run->job, run->journal, run->costs, &plan, &run->schedule, err);
     if (status == STATUS_OK) status = check_resume(run, err);
     if (status == STATUS_OK) status = run_folder_begin(run->dir, &origin, models_limit_bytes, run->journal, err);
     if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
-    if (status == STATUS_OK) status = open_unfinished(run, err);
+    if (status == STATUS_OK) unfinished_sweep(run->unfinished); /* files of trainings that ended in an earlier run */
     if (status == STATUS_OK)
-        status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->unfinished, &dispatching,
-                                 notice, run, &run->dispatch, err);
+        status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->costs, run->unfinished,
+                                 &dispatching, notice, run, &run->dispatch, err);
     if (status == STATUS_OK) announce(run);
     if (status == STATUS_OK) sequel_begin(options, &run->terminal);
     return status;
@@ -400,12 +424,15 @@ int command_run(int argc, char **argv) {
     if (!run_options_read(options, argc, argv, &exit_code)) return exit_code;
     run.started_unix_ms = clock_unix_ms();
     run.terminal = terminal_open(options->quiet);
+    run.deadline =
+        deadline_after(clock_monotonic_s(), isnan(options->time_limit_s) ? walltime_left_s() : options->time_limit_s);
     Error err = {{0}};
     Status result = STATUS_OK;
     Status status = run_all(&run, options->job, &result, &err);
     if (status != STATUS_OK) fail(&run, status, &err);
     dispatch_free(run.dispatch);
     schedule_free(run.schedule);
+    cost_model_free(run.costs);
     unfinished_close(run.unfinished);
     agent_free(run.agent);
     nursery_stop(run.nursery);

@@ -1,6 +1,7 @@
 /* See run_options.h. */
 #include "cli/run_options.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static const char details[] =
@@ -19,7 +20,8 @@ bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code
                             .retries = 1,
                             .max_failures = -1,
                             .models_limit_gib = 16,
-                            .checkpoint_every_s = 300};
+                            .checkpoint_every_s = 300,
+                            .time_limit_s = NAN};
     const Option table[] = {
         {.name = "output",
          .letter = 'o',
@@ -40,6 +42,12 @@ bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code
          .maximum = 1024,
          .environment = "PALINODE_WORKERS_PER_RANK",
          .summary = "trainings at a time on each rank (default: this rank's share of the cores it may use)"},
+        {.name = "time-limit",
+         .type = OPTION_DURATION,
+         .value = &options->time_limit_s,
+         .argument = "TIME",
+         .environment = "PALINODE_TIME_LIMIT",
+         .summary = "save and stop before this time is over (90s, 15m, 2h, D-HH:MM:SS); default: the batch job's"},
         {.name = "checkpoint-every",
          .type = OPTION_DURATION,
          .value = &options->checkpoint_every_s,

@@ -3,6 +3,7 @@
 #define CLI_RUN_OPTIONS_H
 
 #include "cli/options.h"
+#include "coordinator/shard.h"
 
 typedef struct RunOptions {
     const char *job; /* path of the job file */
@@ -10,7 +11,8 @@ typedef struct RunOptions {
     const char *successor; /* job that waits for the end of this one, or NULL */
     TextList overrides;
     int64_t workers, retries, max_failures, limit;
-    double models_limit_gib, checkpoint_every_s;
+    double models_limit_gib, checkpoint_every_s, time_limit_s; /* time_limit_s NaN: as the batch system has it */
+    Shard shard;
     bool quiet, json, requeue, allow_numerics_change;
     const char **operands; /* as given */
 } RunOptions;

@@ -1,5 +1,5 @@
 /* See dispatch.h. */
-#include "coordinator/dispatch.h"
+#include "coordinator/dispatch_state.h"
 
 #include "proto/base/clock.h"
 #include "proto/wire/cost.h"
@@ -15,39 +15,10 @@ static const double SYNC_PERIOD_S = 0.2;
 /* How long children get to save when another rank says that it was told to end. */
 static const double DRAIN_S = 20;
 
-/* A piece of work under way. */
-typedef struct Running {
-    uint64_t work;
-    int rank;
-    WorkKind kind;
-    Id training_id;
-    TrainingSpec spec;
-    int attempt;
-    int64_t first_step, saved_step; /* where this attempt began; what its checkpoint holds, 0: nothing */
-    double flops, flops_done;
-    double loss;
-} Running;
-
-struct Dispatch {
-    Channel *channel;
-    Schedule *schedule;
-    Journal *journal;
-    Unfinished *unfinished; /* or NULL */
-    DispatchOptions options;
-    Notice notice;
-    void *notice_context;
-    const Roster *roster;
-    int *free_places; /* per rank */
-    Running *running;
-    int n_running, capacity;
-    bool dirty, draining, stopping, dropped_model_said;
-    double now_s, started_s, last_sync_s, drain_until_s;
-    uint64_t work_done, work_failed; /* pieces; failed for good */
-    uint64_t in_state[4];            /* trainings of the grid by TrainingState, as the journal has them */
-    EndRecord ended;                 /* what this run has appended, counted */
-    double flops_done;
-    char first_error[512], stop_reason[64];
-};
+/* A rank that fails so often in a row to do anything gets no more work; it is left alone for a while after each time,
+ * at first for this long, then twice as long. */
+enum { MACHINE_FAILURES_MAX = 5 };
+static const double MACHINE_PAUSE_S = 0.5;
 
 static void say(Dispatch *dispatch, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(Dispatch *dispatch, const char *format, ...) {
@@ -59,7 +30,7 @@ static void say(Dispatch *dispatch, const char *format, ...) {
     dispatch->notice(dispatch->notice_context, text);
 }
 
-Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedule, Journal *journal,
+Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedule, Journal *journal, CostModel *costs,
                        Unfinished *unfinished, const DispatchOptions *options, Notice notice, void *context,
                        Dispatch **out, Error *err) {
     Dispatch *dispatch = calloc(1, sizeof *dispatch);
@@ -68,42 +39,40 @@ Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedul
                            .roster = roster,
                            .schedule = schedule,
                            .journal = journal,
+                           .costs = costs,
                            .unfinished = unfinished,
                            .options = *options,
                            .notice = notice,
                            .notice_context = context,
                            .started_s = NAN,
                            .last_sync_s = -INFINITY,
-                           .drain_until_s = INFINITY};
+                           .drain_until_s = INFINITY,
+                           .drain_took_s = NAN,
+                           .outlook = {.end_s = NAN, .lower_s = NAN, .upper_s = NAN},
+                           .outlook_s = -INFINITY};
     const ScheduleTotals *totals = schedule_totals(schedule);
     dispatch->in_state[TRAINING_DONE] = totals->trainings_done;
     dispatch->in_state[TRAINING_DIVERGED] = totals->trainings_diverged;
     dispatch->in_state[TRAINING_FAILED] = totals->trainings_failed;
-    dispatch->free_places = calloc((size_t)roster->n_ranks, sizeof *dispatch->free_places);
-    if (dispatch->free_places == NULL) {
+    dispatch->posts = calloc((size_t)roster->n_ranks, sizeof *dispatch->posts);
+    if (dispatch->posts == NULL) {
         dispatch_free(dispatch);
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
     for (int rank = 0; rank < roster->n_ranks; rank++)
-        dispatch->free_places[rank] = roster->ranks[rank].workers;
+        dispatch->posts[rank] = (Post){.free_places = roster->ranks[rank].workers, .paused_until_s = -INFINITY};
     *out = dispatch;
     return STATUS_OK;
 }
 
 void dispatch_free(Dispatch *dispatch) {
     if (dispatch == NULL) return;
-    free(dispatch->free_places);
-    free(dispatch->running);
+    free(dispatch->posts);
+    running_free(&dispatch->running);
     free(dispatch);
 }
 
 /* --- what comes in ---------------------------------------------------------------------------------------------- */
-
-static Running *find_running(Dispatch *dispatch, uint64_t work) {
-    for (int i = 0; i < dispatch->n_running; i++)
-        if (dispatch->running[i].work == work) return &dispatch->running[i];
-    return NULL;
-}
 
 /* Notes that the checkpoint of a training under way holds a step. */
 static Status note_saved(Dispatch *dispatch, Running *running, int64_t step, Error *err) {
@@ -112,36 +81,29 @@ static Status note_saved(Dispatch *dispatch, Running *running, int64_t step, Err
     return unfinished_saved(dispatch->unfinished, running->training_id, step, err);
 }
 
-/* The steps of an attempt that are not lost: it began at first_step and came to last_step. */
-static int64_t own_steps(const Running *running, int64_t last_step) {
-    return last_step > running->first_step ? last_step - running->first_step : 0;
-}
-
 /* Forgets a piece of work and frees its place. */
 static Running end_running(Dispatch *dispatch, Running *running) {
-    Running ended = *running;
-    dispatch->free_places[ended.rank]++;
-    *running = dispatch->running[--dispatch->n_running];
-    return ended;
+    dispatch->posts[running->rank].free_places++;
+    return running_take_out(&dispatch->running, running);
 }
 
 static Status take_progress(Dispatch *dispatch, const Progress *progress, Error *err) {
-    Running *running = find_running(dispatch, progress->work);
+    Running *running = running_find(&dispatch->running, progress->work);
     if (running == NULL) return STATUS_OK;
-    running->flops_done = fmin(progress->flops_done, running->flops);
-    running->first_step = progress->first_step;
-    if (!isnan(progress->loss)) running->loss = progress->loss;
+    running_progressed(running, progress, dispatch->now_s, dispatch->costs);
     if (progress->notice[0] != '\0') say(dispatch, "%s", progress->notice);
     return note_saved(dispatch, running, progress->saved_step, err);
 }
 
 static Status take_paused(Dispatch *dispatch, const WorkPaused *paused, Error *err) {
-    Running *running = find_running(dispatch, paused->work);
+    Running *running = running_find(&dispatch->running, paused->work);
     if (running == NULL) return STATUS_OK;
     Status status = note_saved(dispatch, running, paused->step, err);
     Running ended = end_running(dispatch, running);
-    dispatch->ended.steps_done += own_steps(&ended, ended.saved_step);
-    schedule_paused(dispatch->schedule, paused->work);
+    int64_t own_steps = running_own_steps(&ended, ended.saved_step);
+    dispatch->ended.steps_done += own_steps;
+    dispatch->flops_done += ended.step_flops * (double)own_steps;
+    schedule_paused(dispatch->schedule, paused->work, ended.saved_step);
     return status;
 }
 
@@ -180,17 +142,19 @@ static Status append(Dispatch *dispatch, const Record *records, int n_records, E
 }
 
 static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err) {
-    Running *running = find_running(dispatch, done->work);
+    Running *running = running_find(&dispatch->running, done->work);
     if (running == NULL) return STATUS_OK;
+    running_completed(running, dispatch->now_s, dispatch->costs);
     Running ended = end_running(dispatch, running);
+    dispatch->posts[ended.rank].machine_failures = 0;
     schedule_completed(dispatch->schedule, done->work);
     dispatch->work_done++;
-    dispatch->flops_done += ended.flops;
+    dispatch->flops_done += ended.flops - ended.flops_before;
     for (int i = 0; i < done->n_records; i++)
         if (done->records[i].kind == RECORD_TRAINING) {
             TrainingRecord *training = &done->records[i].of.training;
             training->rank = from;
-            dispatch->ended.steps_done += own_steps(&ended, training->steps_done);
+            dispatch->ended.steps_done += running_own_steps(&ended, training->steps_done);
             if (training->outcome == OUTCOME_DIVERGED)
                 say(dispatch, "training %.8s (seed %u) diverged: %s",
                     id_text(training->training_id, (char[ID_TEXT_BYTES]){0}), training->spec.seed, training->reason);
@@ -201,7 +165,7 @@ static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err
 /* A piece of work that will not be tried again: a training leaves a record, so that a resumed run knows. */
 static Status record_failure(Dispatch *dispatch, const Running *running, const WorkFailed *failed, Error *err) {
     dispatch->work_failed++;
-    dispatch->flops_done += running->flops;
+    dispatch->flops_done += running->flops - running->flops_before;
     if (running->kind != WORK_TRAINING) return STATUS_OK;
     Record record = {.kind = RECORD_TRAINING,
                      .of.training = {.training_id = running->training_id,
@@ -217,26 +181,52 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
     return append(dispatch, &record, 1, err);
 }
 
+/* The machine failed under a piece of work, which is none of its fault: it goes back, and the rank rests a while. */
+static Status take_machine_failure(Dispatch *dispatch, const Running *ended, const char *text, Error *err) {
+    Post *post = &dispatch->posts[ended->rank];
+    post->machine_failures++;
+    post->given_up = post->machine_failures >= MACHINE_FAILURES_MAX;
+    post->paused_until_s = dispatch->now_s + ldexp(MACHINE_PAUSE_S, post->machine_failures - 1);
+    bool back = schedule_put_back(dispatch->schedule, ended->work, ended->saved_step);
+    dispatch->work_left_out += !back;
+    if (dispatch->first_error[0] == '\0' && (!back || post->given_up))
+        snprintf(dispatch->first_error, sizeof dispatch->first_error, "%s", text);
+    say(dispatch, "%s; the machine's fault, not counted against its retries: %s", text,
+        back ? "it is tried again later" : "it is left to a later run");
+    if (!post->given_up) return STATUS_OK;
+    say(dispatch, "rank %d failed %d times in a row to do anything: it gets no more work", ended->rank,
+        post->machine_failures);
+    for (int rank = 0; rank < dispatch->roster->n_ranks; rank++)
+        if (!dispatch->posts[rank].given_up) return STATUS_OK;
+    say(dispatch, "no rank is left that can work: saving and stopping; what failed them is above");
+    return dispatch_drain(dispatch, MACHINE_FAILED, dispatch->now_s + DRAIN_S, err);
+}
+
 static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {
     static const char *const kinds[] = {"", "training", "evaluation of training", "baselines for training"};
-    Running *running = find_running(dispatch, failed->work);
+    Running *running = running_find(&dispatch->running, failed->work);
     if (running == NULL) return STATUS_OK;
     Running ended = end_running(dispatch, running);
     failed->rank = ended.rank; /* a child does not know its rank */
-    bool again = schedule_failed(dispatch->schedule, failed->work);
     char text[512], id[ID_TEXT_BYTES];
     snprintf(text, sizeof text, "%s %.8s (seed %u) on rank %d (%s): %s", kinds[ended.kind],
              id_text(ended.training_id, id), ended.spec.seed, failed->rank, failed->host, failed->reason);
+    if (failed->cause == FAILURE_INFRASTRUCTURE) {
+        dispatch->ended.steps_done += running_own_steps(&ended, ended.saved_step);
+        return take_machine_failure(dispatch, &ended, text, err);
+    }
+    dispatch->posts[ended.rank].machine_failures = 0; /* it did start it */
+    bool again = schedule_failed(dispatch->schedule, failed->work, ended.saved_step);
     say(dispatch, "%s; %s", text, again ? "trying it again" : "giving it up");
     if (again) {
-        dispatch->ended.steps_done += own_steps(&ended, ended.saved_step);
+        dispatch->ended.steps_done += running_own_steps(&ended, ended.saved_step);
         return STATUS_OK;
     }
     if (dispatch->first_error[0] == '\0') memcpy(dispatch->first_error, text, sizeof text);
     Status status = record_failure(dispatch, &ended, failed, err);
     if (status == STATUS_OK && dispatch->options.max_failures >= 0 &&
         (int64_t)dispatch->work_failed > dispatch->options.max_failures)
-        status = dispatch_stop(dispatch, "too many failures", err);
+        status = dispatch_stop(dispatch, TOO_MANY_FAILURES, err);
     return status;
 }
 
@@ -303,59 +293,67 @@ static Status add_parameters(Dispatch *dispatch, WorkItem *item, Error *err) {
     return STATUS_OK;
 }
 
-static Status note_running(Dispatch *dispatch, int rank, const WorkItem *item, Error *err) {
-    if (dispatch->n_running == dispatch->capacity) {
-        int capacity = dispatch->capacity * 2 + 16;
-        Running *more = realloc(dispatch->running, (size_t)capacity * sizeof *more);
-        if (more == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-        dispatch->running = more;
-        dispatch->capacity = capacity;
+/* When the draining has to begin, INFINITY: never. */
+static double drain_at(const Dispatch *dispatch) {
+    double longest_step_s = 0, bytes = 0;
+    if (isinf(dispatch->options.deadline.end_s)) return INFINITY;
+    for (int i = 0; i < dispatch->running.count; i++) {
+        const Running *running = &dispatch->running.items[i];
+        double step_s = running->step_flops / cost_model_belief(dispatch->costs, running->rate_class).rate;
+        longest_step_s = fmax(longest_step_s, step_s);
+        bytes += running_checkpoint_bytes(running);
     }
-    dispatch->running[dispatch->n_running++] = (Running){.work = item->work,
-                                                         .rank = rank,
-                                                         .kind = item->kind,
-                                                         .training_id = item->training_id,
-                                                         .spec = item->spec,
-                                                         .attempt = item->attempt,
-                                                         .flops = cost_work_flops(item),
-                                                         .loss = NAN};
-    dispatch->free_places[rank]--;
-    return STATUS_OK;
+    double save_s = deadline_save_s(longest_step_s, bytes, dispatch->options.earlier_drain_s);
+    return deadline_drain_at(&dispatch->options.deadline, save_s);
 }
 
-static Status give_one(Dispatch *dispatch, int rank, bool *given, Error *err) {
-    WorkItem item;
-    Status status = schedule_next(dispatch->schedule, given, &item, err);
+static Status give_one(Dispatch *dispatch, int rank, double left_s, bool *given, Error *err) {
+    Assignment assignment;
+    WorkItem *item = &assignment.item;
+    Status status = schedule_next(dispatch->schedule, left_s, given, &assignment, err);
     if (status != STATUS_OK || !*given) return status;
     if (isnan(dispatch->started_s)) dispatch->started_s = dispatch->now_s;
-    if (item.kind == WORK_EVALUATION) status = add_parameters(dispatch, &item, err);
-    if (item.kind == WORK_TRAINING && dispatch->unfinished != NULL && status == STATUS_OK) {
-        item.checkpoint_every_s = dispatch->options.checkpoint_every_s;
-        status = unfinished_path(dispatch->unfinished, item.training_id, &item.checkpoint, err);
+    if (item->kind == WORK_EVALUATION) status = add_parameters(dispatch, item, err);
+    if (item->kind == WORK_TRAINING && dispatch->unfinished != NULL && status == STATUS_OK) {
+        item->checkpoint_every_s = dispatch->options.checkpoint_every_s;
+        status = unfinished_path(dispatch->unfinished, item->training_id, &item->checkpoint, err);
     }
-    if (status == STATUS_OK) status = note_running(dispatch, rank, &item, err);
+    if (status == STATUS_OK) status = running_add(&dispatch->running, rank, &assignment, dispatch->now_s, err);
     if (status == STATUS_OK) {
-        Message message = {.kind = MESSAGE_WORK, .of.work = item};
+        Message message = {.kind = MESSAGE_WORK, .of.work = *item};
+        dispatch->posts[rank].free_places--;
         status = channel_send_message(dispatch->channel, rank, INBOX_AGENT, &message, err);
     }
-    work_item_free(&item);
+    work_item_free(item);
     return status;
 }
 
+/* The time is over, or nothing that waits can still be begun in it and nothing runs. */
+static Status drain_for_deadline(Dispatch *dispatch, bool idle, Error *err) {
+    const Deadline *deadline = &dispatch->options.deadline;
+    say(dispatch, "%s: saving what runs and stopping; the same command goes on from here",
+        idle ? "nothing that is left can be begun in the time that is left" : "the time limit is near");
+    return dispatch_drain(dispatch, "deadline", deadline->end_s - deadline->slack_s / 2, err);
+}
+
+/* One each in turn, so that few pieces spread over many ranks. */
 static Status give_out(Dispatch *dispatch, bool *moved, Error *err) {
-    bool given = true;
-    while (given) { /* one each in turn, so that few pieces spread over many ranks */
+    double left_s = drain_at(dispatch) - dispatch->now_s;
+    bool given = true, one = true, resting = false;
+    if (left_s <= 0) return drain_for_deadline(dispatch, false, err);
+    while (given) {
         given = false;
-        for (int rank = 0; rank < channel_size(dispatch->channel); rank++) {
-            if (dispatch->free_places[rank] <= 0) continue;
-            bool one;
-            Status status = give_one(dispatch, rank, &one, err);
+        for (int rank = 0; rank < channel_size(dispatch->channel) && one; rank++) {
+            Post *post = &dispatch->posts[rank];
+            resting = resting || (!post->given_up && dispatch->now_s < post->paused_until_s);
+            if (post->free_places <= 0 || post->given_up || dispatch->now_s < post->paused_until_s) continue;
+            Status status = give_one(dispatch, rank, left_s, &one, err);
             if (status != STATUS_OK) return status;
-            if (!one) return STATUS_OK;
-            given = *moved = true;
+            if (one) given = *moved = true;
         }
     }
-    return STATUS_OK;
+    bool idle = dispatch->running.count == 0 && !one && !resting && !schedule_finished(dispatch->schedule);
+    return idle && !isinf(left_s) ? drain_for_deadline(dispatch, true, err) : STATUS_OK;
 }
 
 /* Only when the records are durable do the checkpoints go that they make superfluous. */
@@ -370,15 +368,18 @@ static Status sync_if_due(Dispatch *dispatch, bool now, Error *err) {
 
 /* Stops when nothing is left to do, or nothing is left to wait for. */
 static Status stop_if_over(Dispatch *dispatch, Error *err) {
+    int n_running = dispatch->running.count;
     if (dispatch->stopping) return STATUS_OK;
     if (schedule_finished(dispatch->schedule)) {
-        bool limited = schedule_limited(dispatch->schedule);
-        return dispatch_stop(dispatch, limited ? "limit" : "done", err);
+        const char *reason = dispatch->work_left_out > 0            ? MACHINE_FAILED
+                             : schedule_limited(dispatch->schedule) ? "limit"
+                                                                    : "done";
+        return dispatch_stop(dispatch, reason, err);
     }
-    if (!dispatch->draining || (dispatch->n_running > 0 && dispatch->now_s < dispatch->drain_until_s)) return STATUS_OK;
-    if (dispatch->n_running > 0)
-        say(dispatch, "%d piece%s of work did not save and end in time: stopping without", dispatch->n_running,
-            dispatch->n_running == 1 ? "" : "s");
+    if (!dispatch->draining || (n_running > 0 && dispatch->now_s < dispatch->drain_until_s)) return STATUS_OK;
+    if (n_running > 0)
+        say(dispatch, "%d piece%s of work did not save and end in time: stopping without", n_running,
+            n_running == 1 ? "" : "s");
     return dispatch_stop(dispatch, dispatch->stop_reason, err);
 }
 
@@ -410,6 +411,7 @@ Status dispatch_drain(Dispatch *dispatch, const char *reason, double until_s, Er
     dispatch->drain_until_s = fmin(dispatch->drain_until_s, until_s);
     if (dispatch->draining) return STATUS_OK;
     dispatch->draining = true;
+    dispatch->drain_began_s = dispatch->now_s;
     note_reason(dispatch, reason);
     return tell_all(dispatch, MESSAGE_DRAIN, err);
 }
@@ -417,6 +419,7 @@ Status dispatch_drain(Dispatch *dispatch, const char *reason, double until_s, Er
 Status dispatch_stop(Dispatch *dispatch, const char *reason, Error *err) {
     if (dispatch->stopping) return STATUS_OK;
     dispatch->stopping = true;
+    if (dispatch->draining) dispatch->drain_took_s = dispatch->now_s - dispatch->drain_began_s;
     dispatch->draining = false;
     note_reason(dispatch, reason);
     return tell_all(dispatch, MESSAGE_STOP, err);
@@ -428,61 +431,4 @@ bool dispatch_ending(const Dispatch *dispatch) {
 
 bool dispatch_stopping(const Dispatch *dispatch) {
     return dispatch->stopping;
-}
-
-/* --- how far it is ---------------------------------------------------------------------------------------------- */
-
-/* Steps of ended attempts, and those that the trainings under way have saved. */
-static int64_t steps_done(const Dispatch *dispatch) {
-    int64_t steps = dispatch->ended.steps_done;
-    for (int i = 0; i < dispatch->n_running; i++)
-        steps += own_steps(&dispatch->running[i], dispatch->running[i].saved_step);
-    return steps;
-}
-
-void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view) {
-    const ScheduleTotals *totals = schedule_totals(dispatch->schedule);
-    *view = (RunView){.trainings = totals->trainings,
-                      .trainings_done = dispatch->in_state[TRAINING_DONE],
-                      .trainings_diverged = dispatch->in_state[TRAINING_DIVERGED],
-                      .trainings_failed = dispatch->in_state[TRAINING_FAILED],
-                      .trained = (uint64_t)(dispatch->ended.trainings_done + dispatch->ended.trainings_diverged),
-                      .cells_done = (uint64_t)dispatch->ended.cells_done,
-                      .baselines_done = (uint64_t)dispatch->ended.baselines_done,
-                      .work_total = totals->to_train + totals->to_evaluate + totals->baseline_sets,
-                      .work_done = dispatch->work_done,
-                      .work_failed = dispatch->work_failed,
-                      .steps_done = steps_done(dispatch),
-                      .flops_total = totals->flops,
-                      .flops_done = dispatch->flops_done,
-                      .eta_s = NAN,
-                      .ranks = channel_size(dispatch->channel),
-                      .workers = dispatch->roster->n_workers,
-                      .running = dispatch->n_running,
-                      .draining = dispatch->draining,
-                      .first_error = dispatch->first_error,
-                      .stop_reason = dispatch->stop_reason};
-    for (int i = 0; i < dispatch->n_running; i++) {
-        view->flops_done += dispatch->running[i].flops_done;
-        if (dispatch->running[i].kind == WORK_TRAINING && view->n_shown < RUNNING_SHOWN)
-            view->loss[view->n_shown++] = dispatch->running[i].loss;
-    }
-    if (isnan(dispatch->started_s)) return;
-    view->elapsed_s = now_s - dispatch->started_s;
-    if (view->elapsed_s < 0.5 || view->flops_done <= 0) return;
-    view->flops_per_s = view->flops_done / view->elapsed_s;
-    view->eta_s = fmax(0, view->flops_total - view->flops_done) / view->flops_per_s;
-}
-
-Status dispatch_result(const Dispatch *dispatch) {
-    if (strcmp(dispatch->stop_reason, "too many failures") == 0) return STATUS_TOO_MANY_FAILURES;
-    if (strcmp(dispatch->stop_reason, "done") != 0) return STATUS_INCOMPLETE;
-    return dispatch->work_failed > 0 || dispatch->in_state[TRAINING_FAILED] > 0 ? STATUS_FAILED : STATUS_OK;
-}
-
-void dispatch_end_record(const Dispatch *dispatch, EndRecord *end) {
-    *end = dispatch->ended;
-    end->steps_done = steps_done(dispatch);
-    end->ended_unix_ms = clock_unix_ms();
-    end->reason = (char *)dispatch->stop_reason;
 }

@@ -5,6 +5,7 @@
 #ifndef COORDINATOR_DISPATCH_H
 #define COORDINATOR_DISPATCH_H
 
+#include "coordinator/deadline.h"
 #include "coordinator/roster.h"
 #include "coordinator/schedule.h"
 #include "coordinator/unfinished.h"
@@ -15,13 +16,15 @@ typedef struct Dispatch Dispatch;
 typedef struct DispatchOptions {
     int64_t max_failures;      /* stop when more pieces of work than this have failed for good; -1: never */
     double checkpoint_every_s; /* how often a training saves itself while it runs */
+    Deadline deadline;
+    double earlier_drain_s; /* how long draining took in an earlier run; 0: unknown */
 } DispatchOptions;
 
 /* Something that the user should know at once: the first error, a retry. */
 typedef void (*Notice)(void *context, const char *text);
 
-/* channel, roster, schedule, journal and unfinished (NULL: no training is ever saved) must outlive it. */
-Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedule, Journal *journal,
+/* channel, roster, schedule, journal, costs and unfinished (NULL: no training is ever saved) must outlive it. */
+Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedule, Journal *journal, CostModel *costs,
                        Unfinished *unfinished, const DispatchOptions *options, Notice notice, void *context,
                        Dispatch **out, Error *err);
 void dispatch_free(Dispatch *dispatch);
@@ -48,17 +51,20 @@ typedef struct RunView {
     uint64_t work_total, work_done, work_failed;                              /* pieces of work of this run */
     int64_t steps_done;                                                       /* as EndRecord has them */
     double flops_total, flops_done;                                           /* nominal, of this run */
-    double elapsed_s;            /* since the first piece of work was given out; 0 before */
-    double flops_per_s;          /* 0: not known yet */
-    double eta_s;                /* NaN: not known yet */
-    int ranks, workers, running; /* pieces under way */
+    double elapsed_s;                /* since the first piece of work was given out; 0 before */
+    double flops_per_s;              /* 0: not known yet */
+    double eta_s;                    /* NaN: not known yet */
+    double eta_lower_s, eta_upper_s; /* in four cases of five it is between these; NaN: not known yet */
+    double deadline_s;               /* until the time limit; INFINITY: there is none */
+    double drain_took_s;             /* NaN: it did not drain, or still does */
+    int ranks, workers, running;     /* pieces under way */
     int n_shown;
     double loss[RUNNING_SHOWN]; /* of trainings under way; NaN: none reported yet */
     const char *first_error;    /* "" when there is none */
     bool draining;              /* children are saving their trainings */
     const char *stop_reason;    /* "" while running, "done", "interrupted", .. */
 } RunView;
-void dispatch_view(const Dispatch *dispatch, double now_s, RunView *view);
+void dispatch_view(Dispatch *dispatch, double now_s, RunView *view);
 
 /* The end record and exit code of the run so far. */
 Status dispatch_result(const Dispatch *dispatch);

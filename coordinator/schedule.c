@@ -1,42 +1,14 @@
-/* See schedule.h. The walk is a cursor over grid points. At each, the baselines of its (task, seed) come first, unless
- * an earlier grid point had the same; then the training. Pieces that are out are a short list: one entry per busy
- * worker. */
-#include "coordinator/schedule.h"
+/* See schedule.h. Here is the order in which work goes out, and what becomes of it. */
+#include "coordinator/schedule_state.h"
 
-#include "coordinator/id_table.h"
-#include "jobs/identity.h"
-#include "proto/wire/cost.h"
+#include "coordinator/deadline.h"
 
+#include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Piece {
-    uint64_t work, grid_point;
-    WorkKind kind;
-    int attempt; /* that is under way, or comes next: 1 is the first */
-} Piece;
-
-/* Where the walk stands; the counting pass has one of its own. */
-typedef struct Walk {
-    uint64_t grid_point;
-    bool baselines_handled; /* of this grid point */
-    uint32_t seed;
-    IdTable baseline_sets; /* of this seed, seen so far: seeds vary slowest */
-    uint64_t trainings;    /* found so far */
-    bool limited;          /* stopped by the limit, before something that is missing */
-} Walk;
-
-struct Schedule {
-    const Job *job;
-    const Journal *known;
-    EvaluationSettings evaluation; /* of the job */
-    ScheduleOptions options;
-    ScheduleTotals totals;
-    Walk walk;
-    uint64_t next_work;
-    Piece *out, *again;           /* handed out; failed and waiting for another attempt */
-    int n_out, n_again, capacity; /* capacity of both */
-};
+enum { MACHINE_FAILURES_MAX = 8 }; /* of one piece of work */
 
 void work_item_free(WorkItem *item) {
     free(item->orders);
@@ -46,235 +18,43 @@ void work_item_free(WorkItem *item) {
     *item = (WorkItem){0};
 }
 
-/* --- what is missing -------------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------------------------ */
 
-static bool cell_missing(const Schedule *schedule, Id cell) {
-    return schedule->options.rerun == RERUN_ALL || !journal_has_cell(schedule->known, cell);
+/* Expected seconds; as long as nothing is known of any rate, operations, which give the same order. */
+static double expected_s(const Schedule *schedule, int rate, double flops) {
+    double seconds = cost_model_forecast(schedule->costs, rate, flops).expected_s;
+    return isnan(seconds) ? flops : seconds;
 }
 
-static bool baseline_missing(const Schedule *schedule, Id baseline) {
-    return schedule->options.rerun == RERUN_ALL || !journal_has_baseline(schedule->known, baseline);
+static int longer_first(const void *a, const void *b, void *context) {
+    const double *class_s = context;
+    int left = *(const int *)a, right = *(const int *)b;
+    if (class_s[left] != class_s[right]) return class_s[left] < class_s[right] ? 1 : -1;
+    return left - right;
 }
 
-/* Fills orders (job_critics places; NULL: only counts) with the cells of a training that are missing, or with all. */
-static int missing_cells(const Schedule *schedule, Id training, bool all, CriticOrder *orders) {
-    int n = 0;
-    if (all && orders == NULL) return job_critics(schedule->job);
-    for (int i = 0; i < job_critics(schedule->job); i++) {
-        CriticSettings critic = job_critic(schedule->job, i);
-        Id id = cell_id(training, &critic, &schedule->evaluation);
-        if (!all && !cell_missing(schedule, id)) continue;
-        if (orders != NULL) orders[n] = (CriticOrder){.id = id, .critic = critic, .predictor = PREDICTOR_MODEL};
-        n++;
+static void sort_classes(Schedule *schedule) {
+    int n_classes;
+    const WorkClass *classes = pending_classes(schedule->pending, &n_classes);
+    double waiting_s = 0;
+    for (int i = 0; i < n_classes; i++) {
+        schedule->order[i] = i;
+        schedule->class_s[i] = expected_s(schedule, classes[i].rate, classes[i].flops);
+        waiting_s += schedule->class_s[i] * (double)classes[i].waiting;
     }
-    return n;
+    qsort_r(schedule->order, (size_t)n_classes, sizeof *schedule->order, longer_first, schedule->class_s);
+    schedule->load_s = waiting_s / (schedule->options.workers > 0 ? schedule->options.workers : 1);
+    schedule->since_sorted = 0;
 }
 
-/* Fills orders (job_critics x PREDICTOR_COUNT places) with the baselines of a (task, seed) that are missing. */
-static int missing_baselines(const Schedule *schedule, const TrainingSpec *spec, CriticOrder *orders) {
-    int n = 0;
-    for (int i = 0; i < job_critics(schedule->job); i++)
-        for (Predictor predictor = PREDICTOR_GD; predictor < PREDICTOR_COUNT; predictor++) {
-            if (!(schedule->evaluation.baselines >> predictor & 1)) continue;
-            CriticSettings critic = job_critic(schedule->job, i);
-            Id id = baseline_id(&spec->task, spec->seed, &critic, &schedule->evaluation, predictor);
-            if (baseline_missing(schedule, id))
-                orders[n++] = (CriticOrder){.id = id, .critic = critic, .predictor = predictor};
-        }
-    return n;
+/* Rates are learned all the time: sorts anew, though not for every piece when there are many classes. */
+static void sort_if_due(Schedule *schedule) {
+    int n_classes;
+    pending_classes(schedule->pending, &n_classes);
+    if (schedule->since_sorted * 8 >= n_classes) sort_classes(schedule);
 }
 
-/* What a training needs: WORK_TRAINING, WORK_EVALUATION, or 0 for nothing. orders as missing_cells. */
-static WorkKind training_needs(const Schedule *schedule, Id training, CriticOrder *orders, int *n_orders) {
-    TrainingState state = journal_training(schedule->known, training);
-    Rerun rerun = schedule->options.rerun;
-    bool fresh = state == TRAINING_UNKNOWN || rerun == RERUN_ALL || (rerun == RERUN_FAILED && state == TRAINING_FAILED);
-    if (!fresh && state != TRAINING_DONE) return 0;
-    *n_orders = missing_cells(schedule, training, fresh, orders);
-    if (fresh) return WORK_TRAINING;
-    if (*n_orders == 0) return 0;
-    return journal_has_model(schedule->known, training) ? WORK_EVALUATION : WORK_TRAINING;
-}
-
-/* Builds the work item of a grid point; *found false when nothing of that kind is missing there. */
-static Status make_item(const Schedule *schedule, uint64_t grid_point, bool baselines, bool *found, WorkItem *item,
-                        Error *err) {
-    TrainingSpec spec;
-    *found = false;
-    *item = (WorkItem){0};
-    if (!job_training(schedule->job, grid_point, &spec)) return STATUS_OK;
-    size_t most = (size_t)job_critics(schedule->job) * PREDICTOR_COUNT;
-    CriticOrder *orders = calloc(most, sizeof *orders);
-    if (orders == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    Id id = training_id(&spec);
-    int n_orders = 0;
-    WorkKind kind = 0;
-    if (baselines) {
-        n_orders = missing_baselines(schedule, &spec, orders);
-        if (n_orders > 0) kind = WORK_BASELINES;
-    } else {
-        kind = training_needs(schedule, id, orders, &n_orders);
-    }
-    if (kind == 0) {
-        free(orders);
-        return STATUS_OK;
-    }
-    *item = (WorkItem){.kind = kind,
-                       .training_id = id,
-                       .spec = spec,
-                       .evaluation = schedule->evaluation,
-                       .attempt = 1,
-                       .n_orders = n_orders,
-                       .orders = orders,
-                       .keep_model = kind == WORK_TRAINING && schedule->options.keep_models};
-    *found = true;
-    return STATUS_OK;
-}
-
-/* Notes that the baselines of a grid point are handled; *unseen tells whether no earlier point had the same. */
-static Status handle_baselines(const Schedule *schedule, Walk *walk, const TrainingSpec *spec, bool *unseen,
-                               Error *err) {
-    walk->baselines_handled = true;
-    *unseen = false;
-    if (schedule->evaluation.baselines == 0) return STATUS_OK;
-    if (walk->seed != spec->seed) id_table_free(&walk->baseline_sets);
-    walk->seed = spec->seed;
-    Id set = baseline_id(&spec->task, spec->seed, &(CriticSettings){0}, &schedule->evaluation, PREDICTOR_MEAN);
-    if (id_table_find(&walk->baseline_sets, set) != NULL) return STATUS_OK;
-    Status status = id_table_reserve(&walk->baseline_sets, 1, err);
-    if (status != STATUS_OK) return status;
-    id_table_add(&walk->baseline_sets, set);
-    *unseen = true;
-    return STATUS_OK;
-}
-
-/* Moves walk on to the next piece of work that is missing, whatever the limit. */
-static Status find_next(const Schedule *schedule, Walk *walk, bool *found, WorkItem *item, Error *err) {
-    uint64_t points = job_grid_points(schedule->job);
-    *found = false;
-    while (walk->grid_point < points && !*found) {
-        TrainingSpec spec;
-        Status status = STATUS_OK;
-        if (!job_training(schedule->job, walk->grid_point, &spec)) {
-            walk->grid_point++;
-        } else if (!walk->baselines_handled) {
-            bool unseen;
-            status = handle_baselines(schedule, walk, &spec, &unseen, err);
-            if (status == STATUS_OK && unseen) status = make_item(schedule, walk->grid_point, true, found, item, err);
-        } else {
-            status = make_item(schedule, walk->grid_point, false, found, item, err);
-            walk->grid_point++;
-            walk->baselines_handled = false;
-        }
-        if (status != STATUS_OK) return status;
-    }
-    return STATUS_OK;
-}
-
-/* Moves walk on to the next piece of work that this schedule shall do. */
-static Status walk_on(const Schedule *schedule, Walk *walk, bool *found, WorkItem *item, Error *err) {
-    uint64_t limit = schedule->options.limit;
-    *found = false;
-    if (walk->limited) return STATUS_OK;
-    Status status = find_next(schedule, walk, found, item, err);
-    if (status != STATUS_OK || !*found) return status;
-    if (limit > 0 && walk->trainings == limit) {
-        walk->limited = true;
-        *found = false;
-        work_item_free(item);
-    } else {
-        walk->trainings += item->kind == WORK_TRAINING;
-    }
-    return STATUS_OK;
-}
-
-/* --- counting --------------------------------------------------------------------------------------------------- */
-
-/* Whether work is past the limit, where walk_on stops. */
-static bool past_limit(const Schedule *schedule) {
-    return schedule->options.limit > 0 && schedule->totals.to_train == schedule->options.limit;
-}
-
-static void count_work(ScheduleTotals *totals, WorkKind kind, double flops) {
-    totals->flops += flops;
-    if (flops > totals->longest_flops) totals->longest_flops = flops;
-    totals->baseline_sets += kind == WORK_BASELINES;
-    totals->to_evaluate += kind == WORK_EVALUATION;
-    totals->to_train += kind == WORK_TRAINING;
-}
-
-/* Counts a training, what is known of it and what it needs. */
-static void count_training(Schedule *schedule, const TrainingSpec *spec) {
-    ScheduleTotals *totals = &schedule->totals;
-    Id id = training_id(spec);
-    TrainingState state = journal_training(schedule->known, id);
-    int critics = job_critics(schedule->job), missing = critics;
-    totals->trainings++;
-    totals->trainings_done += state == TRAINING_DONE;
-    totals->trainings_diverged += state == TRAINING_DIVERGED;
-    totals->trainings_failed += state == TRAINING_FAILED;
-    totals->cells += (uint64_t)critics;
-    WorkKind kind = training_needs(schedule, id, NULL, &missing);
-    if (state == TRAINING_DONE) totals->cells_done += (uint64_t)(critics - missing);
-    if (kind == 0 || past_limit(schedule)) return;
-    WorkItem item = {.kind = kind, .spec = *spec, .evaluation = schedule->evaluation};
-    count_work(totals, kind, cost_work_flops(&item) + missing * cost_order_flops(&item, &(CriticOrder){0}));
-    if (kind != WORK_TRAINING) return;
-    totals->to_retrain += state == TRAINING_DONE;
-    if (schedule->options.keep_models) totals->models_bytes += 4 * (uint64_t)cost_parameters(&spec->model, &spec->task);
-}
-
-static Status count_all(Schedule *schedule, Error *err) {
-    Walk walk = {0};
-    WorkItem baselines = {.kind = WORK_BASELINES, .evaluation = schedule->evaluation};
-    baselines.orders = calloc((size_t)job_critics(schedule->job) * PREDICTOR_COUNT, sizeof *baselines.orders);
-    Status status = baselines.orders != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
-    uint64_t points = job_grid_points(schedule->job);
-    for (uint64_t point = 0; point < points && status == STATUS_OK; point++) {
-        bool unseen;
-        if (!job_training(schedule->job, point, &baselines.spec)) continue;
-        status = handle_baselines(schedule, &walk, &baselines.spec, &unseen, err);
-        if (status == STATUS_OK && unseen) {
-            baselines.n_orders = missing_baselines(schedule, &baselines.spec, baselines.orders);
-            if (baselines.n_orders > 0 && !past_limit(schedule))
-                count_work(&schedule->totals, WORK_BASELINES, cost_work_flops(&baselines));
-        }
-        if (status == STATUS_OK) count_training(schedule, &baselines.spec);
-    }
-    id_table_free(&walk.baseline_sets);
-    free(baselines.orders);
-    return status;
-}
-
-Status schedule_create(const Job *job, const Journal *known, const ScheduleOptions *options, Schedule **out,
-                       Error *err) {
-    Schedule *schedule = calloc(1, sizeof *schedule);
-    if (schedule == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    *schedule =
-        (Schedule){.job = job, .known = known, .evaluation = job_evaluation(job), .options = *options, .next_work = 1};
-    Status status = count_all(schedule, err);
-    if (status == STATUS_OK)
-        *out = schedule;
-    else
-        schedule_free(schedule);
-    return status;
-}
-
-void schedule_free(Schedule *schedule) {
-    if (schedule == NULL) return;
-    id_table_free(&schedule->walk.baseline_sets);
-    free(schedule->out);
-    free(schedule->again);
-    free(schedule);
-}
-
-const ScheduleTotals *schedule_totals(const Schedule *schedule) {
-    return &schedule->totals;
-}
-
-/* --- handing out ------------------------------------------------------------------------------------------------ */
-
-static Status make_room(Schedule *schedule, Error *err) {
+Status schedule_make_room(Schedule *schedule, Error *err) {
     if (schedule->n_out + schedule->n_again < schedule->capacity) return STATUS_OK;
     int capacity = schedule->capacity * 2 + 16;
     Piece *more_out = realloc(schedule->out, (size_t)capacity * sizeof *more_out);
@@ -286,40 +66,190 @@ static Status make_room(Schedule *schedule, Error *err) {
     return STATUS_OK;
 }
 
-bool schedule_limited(const Schedule *schedule) {
-    return schedule->walk.limited;
+double schedule_flops_left(const Schedule *schedule, const Piece *piece) {
+    int unused;
+    const WorkClass *class = &pending_classes(schedule->pending, &unused)[piece->class];
+    return class->flops - class->step_flops * (double)piece->step;
 }
 
-Status schedule_next(Schedule *schedule, bool *found, WorkItem *item, Error *err) {
-    *found = false;
-    Status status = make_room(schedule, err);
-    if (status != STATUS_OK) return status;
-    Piece piece = {0};
-    if (schedule->n_again > 0) {
-        piece = schedule->again[0];
-        status = make_item(schedule, piece.grid_point, piece.kind == WORK_BASELINES, found, item, err);
-        if (status != STATUS_OK) return status;
-        schedule->n_again--;
-        memmove(schedule->again, schedule->again + 1, (size_t)schedule->n_again * sizeof *schedule->again);
-        if (!*found) return STATUS_OK;
-    } else {
-        status = walk_on(schedule, &schedule->walk, found, item, err);
-        if (status != STATUS_OK || !*found) return status;
-        uint64_t behind = item->kind == WORK_BASELINES ? 0 : 1; /* a training's grid point has been passed */
-        piece = (Piece){.work = schedule->next_work++,
-                        .grid_point = schedule->walk.grid_point - behind,
-                        .kind = item->kind,
-                        .attempt = 1};
+/* --- start ------------------------------------------------------------------------------------------------------ */
+
+Status schedule_create(const Job *job, const Journal *known, CostModel *costs, const ScheduleOptions *options,
+                       Schedule **out, Error *err) {
+    Schedule *schedule = calloc(1, sizeof *schedule);
+    if (schedule == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    *schedule = (Schedule){.job = job,
+                           .known = known,
+                           .costs = costs,
+                           .evaluation = job_evaluation(job),
+                           .options = *options,
+                           .next_work = 1};
+    int n_classes = 0;
+    Status status = pending_create(job_grid_points(job) * places_per_point(schedule), costs, &schedule->pending, err);
+    if (status == STATUS_OK) status = schedule_count(schedule, err);
+    if (status == STATUS_OK) {
+        pending_classes(schedule->pending, &n_classes);
+        schedule->order = calloc((size_t)n_classes + 1, sizeof *schedule->order);
+        schedule->class_s = calloc((size_t)n_classes + 1, sizeof *schedule->class_s);
+        if (schedule->order == NULL || schedule->class_s == NULL)
+            status = error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
-    if (schedule->options.kernels != NULL && (item->kernels = strdup(schedule->options.kernels)) == NULL) {
-        work_item_free(item);
+    if (status == STATUS_OK) {
+        sort_classes(schedule);
+        *out = schedule;
+    } else {
+        schedule_free(schedule);
+    }
+    return status;
+}
+
+void schedule_free(Schedule *schedule) {
+    if (schedule == NULL) return;
+    pending_free(schedule->pending);
+    free(schedule->order);
+    free(schedule->class_s);
+    free(schedule->out);
+    free(schedule->again);
+    free(schedule);
+}
+
+const ScheduleTotals *schedule_totals(const Schedule *schedule) {
+    return &schedule->totals;
+}
+
+Status schedule_waiting(const Schedule *schedule, WaitingBatch **batches, int *count, Error *err) {
+    int n_classes;
+    const WorkClass *classes = pending_classes(schedule->pending, &n_classes);
+    *count = 0;
+    *batches = calloc((size_t)(n_classes + schedule->n_again) + 1, sizeof **batches);
+    if (*batches == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    for (int i = 0; i < n_classes; i++)
+        if (classes[i].waiting > 0)
+            (*batches)[(*count)++] =
+                (WaitingBatch){.rate = classes[i].rate, .flops = classes[i].flops, .count = classes[i].waiting};
+    for (int i = 0; i < schedule->n_again; i++)
+        (*batches)[(*count)++] = (WaitingBatch){.rate = classes[schedule->again[i].class].rate,
+                                                .flops = schedule_flops_left(schedule, &schedule->again[i]),
+                                                .count = 1};
+    return STATUS_OK;
+}
+
+/* --- handing out ------------------------------------------------------------------------------------------------ */
+
+static bool fits(const Schedule *schedule, int rate, double flops, double left_s) {
+    if (isinf(left_s)) return true;
+    Forecast forecast = cost_model_forecast(schedule->costs, rate, flops);
+    return deadline_fits(&forecast, left_s);
+}
+
+static bool worth_beginning(const Schedule *schedule, const WorkClass *class, double left_s) {
+    double step_s = class->step_flops / cost_model_belief(schedule->costs, class->rate).rate;
+    return class->kind == WORK_TRAINING && deadline_worth_beginning(step_s, left_s);
+}
+
+/* The class of the longest work that waits in a row and fits, or -1. */
+static int longest_that_fits(const Schedule *schedule, double left_s) {
+    int n_classes;
+    const WorkClass *classes = pending_classes(schedule->pending, &n_classes);
+    for (int i = 0; i < n_classes; i++) {
+        const WorkClass *class = &classes[schedule->order[i]];
+        if (class->waiting > 0 && fits(schedule, class->rate, class->flops, left_s)) return schedule->order[i];
+    }
+    return -1;
+}
+
+/* Which of the pieces with a history goes before the longest that waits in the row (a class, or -1): an index, or -1.
+ * What was begun ranks with its whole length and before its equals, so that it is ended and no heap of checkpoints
+ * grows; but near the end, where that would keep longer work waiting, with what is left of it. */
+static int first_again(const Schedule *schedule, int longest, double left_s) {
+    int unused, best = -1;
+    const WorkClass *classes = pending_classes(schedule->pending, &unused);
+    double rank_s = longest >= 0 ? schedule->class_s[longest] : 0;
+    bool near_end = rank_s > schedule->load_s / 2;
+    for (int i = 0; i < schedule->n_again; i++) {
+        const Piece *piece = &schedule->again[i];
+        const WorkClass *class = &classes[piece->class];
+        double left = schedule_flops_left(schedule, piece);
+        double seconds = schedule->class_s[piece->class] * (near_end ? left / class->flops : 1);
+        if (!(best < 0 ? seconds >= rank_s : seconds > rank_s) || !fits(schedule, class->rate, left, left_s)) continue;
+        best = i;
+        rank_s = seconds;
+    }
+    return best;
+}
+
+/* When nothing fits: the training that was begun and has least left, as long as it gets some steps further, or -1. */
+static int nearest_to_its_end(const Schedule *schedule, double left_s) {
+    int unused, best = -1;
+    double least_s = INFINITY;
+    const WorkClass *classes = pending_classes(schedule->pending, &unused);
+    for (int i = 0; i < schedule->n_again; i++) {
+        const WorkClass *class = &classes[schedule->again[i].class];
+        double seconds = expected_s(schedule, class->rate, schedule_flops_left(schedule, &schedule->again[i]));
+        if (!worth_beginning(schedule, class, left_s) || !(seconds < least_s)) continue;
+        best = i;
+        least_s = seconds;
+    }
+    return best;
+}
+
+/* When nothing fits and nothing was begun: the class of the longest training that gets some steps done, or -1. */
+static int longest_worth_beginning(const Schedule *schedule, double left_s) {
+    int n_classes;
+    const WorkClass *classes = pending_classes(schedule->pending, &n_classes);
+    for (int i = 0; i < n_classes; i++) {
+        const WorkClass *class = &classes[schedule->order[i]];
+        if (class->waiting > 0 && worth_beginning(schedule, class, left_s)) return schedule->order[i];
+    }
+    return -1;
+}
+
+/* Takes the piece that is next out of what waits; false: there is none that should go out now. */
+static bool choose(Schedule *schedule, double left_s, Piece *piece) {
+    int class = longest_that_fits(schedule, left_s), again = first_again(schedule, class, left_s);
+    if (again < 0 && class < 0) again = nearest_to_its_end(schedule, left_s);
+    if (again < 0 && class < 0) class = longest_worth_beginning(schedule, left_s);
+    if (again >= 0) {
+        *piece = schedule->again[again];
+        schedule->again[again] = schedule->again[--schedule->n_again];
+    } else if (class >= 0) {
+        uint64_t place = pending_take(schedule->pending, class);
+        *piece = (Piece){.work = schedule->next_work++,
+                         .grid_point = place / places_per_point(schedule),
+                         .class = class,
+                         .attempt = 1};
+        schedule->since_sorted++;
+    }
+    return again >= 0 || class >= 0;
+}
+
+Status schedule_next(Schedule *schedule, double left_s, bool *found, Assignment *out, Error *err) {
+    *found = false;
+    *out = (Assignment){0};
+    Piece piece;
+    int unused;
+    Status status = schedule_make_room(schedule, err);
+    if (status != STATUS_OK) return status;
+    sort_if_due(schedule);
+    if (!choose(schedule, left_s, &piece)) return STATUS_OK;
+    const WorkClass *class = &pending_classes(schedule->pending, &unused)[piece.class];
+    status = schedule_item(schedule, piece.grid_point, class->kind == WORK_BASELINES, found, &out->item, err);
+    if (status != STATUS_OK) return status;
+    assert(*found); /* it was missing when it was counted, and the journal's index does not change */
+    if (schedule->options.kernels != NULL && (out->item.kernels = strdup(schedule->options.kernels)) == NULL) {
+        work_item_free(&out->item);
+        *found = false;
         return error_set(err, STATUS_NO_MEMORY, "out of memory");
     }
-    item->work = piece.work;
-    item->attempt = piece.attempt;
+    out->item.work = piece.work;
+    out->item.attempt = piece.attempt;
+    out->rate = class->rate;
+    out->flops_before = class->step_flops * (double)piece.step;
     schedule->out[schedule->n_out++] = piece;
     return STATUS_OK;
 }
+
+/* --- what becomes of it ----------------------------------------------------------------------------------------- */
 
 static Piece take_out(Schedule *schedule, uint64_t work) {
     for (int i = 0; i < schedule->n_out; i++)
@@ -331,24 +261,39 @@ static Piece take_out(Schedule *schedule, uint64_t work) {
     return (Piece){0};
 }
 
+static void wait_again(Schedule *schedule, Piece piece, int64_t saved_step) {
+    if (saved_step > piece.step) piece.step = saved_step;
+    schedule->again[schedule->n_again++] = piece;
+}
+
 void schedule_completed(Schedule *schedule, uint64_t work) {
     take_out(schedule, work);
 }
 
-void schedule_paused(Schedule *schedule, uint64_t work) {
+void schedule_paused(Schedule *schedule, uint64_t work, int64_t saved_step) {
     Piece piece = take_out(schedule, work);
-    if (piece.work != 0) schedule->again[schedule->n_again++] = piece;
+    if (piece.work != 0) wait_again(schedule, piece, saved_step);
 }
 
-bool schedule_failed(Schedule *schedule, uint64_t work) {
+bool schedule_failed(Schedule *schedule, uint64_t work, int64_t saved_step) {
     Piece piece = take_out(schedule, work);
     if (piece.work == 0 || piece.attempt > schedule->options.retries) return false;
     piece.attempt++;
-    schedule->again[schedule->n_again++] = piece;
+    wait_again(schedule, piece, saved_step);
+    return true;
+}
+
+bool schedule_put_back(Schedule *schedule, uint64_t work, int64_t saved_step) {
+    Piece piece = take_out(schedule, work);
+    if (piece.work == 0 || ++piece.machine_failures >= MACHINE_FAILURES_MAX) return false;
+    wait_again(schedule, piece, saved_step);
     return true;
 }
 
 bool schedule_finished(const Schedule *schedule) {
-    bool walked = schedule->walk.grid_point >= job_grid_points(schedule->job) || schedule->walk.limited;
-    return walked && schedule->n_out == 0 && schedule->n_again == 0;
+    return pending_count(schedule->pending) == 0 && schedule->n_out == 0 && schedule->n_again == 0;
+}
+
+bool schedule_limited(const Schedule *schedule) {
+    return schedule->limited;
 }

@@ -8,6 +8,7 @@
 #include "proto/wire/codec.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,6 +90,7 @@ static void coordinate(Channel *channel, const char *trainings) {
     Error err = {{0}};
     Job *job;
     Journal *journal;
+    CostModel *costs;
     Schedule *schedule;
     Dispatch *dispatch;
     Roster roster;
@@ -98,9 +100,11 @@ static void coordinate(Channel *channel, const char *trainings) {
     check(roster_collect(channel, &roster, &err), &err);
     check(journal_open(dir, &header, 0, &journal, warning, sizeof warning, &err), &err);
     double start_s = seconds();
-    check(schedule_create(job, journal, &(ScheduleOptions){.retries = 1, .kernels = ""}, &schedule, &err), &err);
+    check(cost_model_create(&costs, &err), &err);
+    check(schedule_create(job, journal, costs, &(ScheduleOptions){.retries = 1, .kernels = ""}, &schedule, &err), &err);
     double counted_s = seconds() - start_s;
-    check(dispatch_create(channel, &roster, schedule, journal, NULL, &(DispatchOptions){.max_failures = -1}, silent, NULL,
+    check(dispatch_create(channel, &roster, schedule, journal, costs, NULL,
+                          &(DispatchOptions){.max_failures = -1, .deadline = deadline_after(0, INFINITY)}, silent, NULL,
                           &dispatch, &err),
           &err);
     double total = (double)job_trainings(job), early_mb = 0;
@@ -124,6 +128,7 @@ static void coordinate(Channel *channel, const char *trainings) {
            count_files(dir));
     dispatch_free(dispatch);
     schedule_free(schedule);
+    cost_model_free(costs);
     roster_free(&roster);
     job_free(job);
     snprintf(remove, sizeof remove, "rm -r %s", dir);

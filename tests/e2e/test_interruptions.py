@@ -93,7 +93,7 @@ def test_a_disk_that_takes_no_more_ends_the_run_and_keeps_what_it_had(tmp_path, 
 
     def small_files():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
 
     run = start("run", job, "-o", out, "--workers-per-rank", 2, preexec_fn=small_files)
     wait_for_trial(run.pid)

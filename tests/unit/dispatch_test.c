@@ -19,6 +19,7 @@ typedef struct Bench {
     char dir[40];
     Job *job;
     Journal *journal;
+    CostModel *costs;
     Schedule *schedule;
     Unfinished *unfinished;
     Roster roster;
@@ -50,11 +51,13 @@ static void open_bench(Bench *bench, const char *text, int workers) {
     if (job_parse("test.yaml", text, NULL, 0, &bench->job, &err) != STATUS_OK ||
         journal_open(bench->dir, &header, 0, &bench->journal, warning, sizeof warning, &err) != STATUS_OK ||
         unfinished_open(bench->dir, true, &bench->unfinished, &err) != STATUS_OK ||
-        schedule_create(bench->job, bench->journal, &(ScheduleOptions){.retries = 1, .kernels = ""}, &bench->schedule,
-                        &err) != STATUS_OK ||
-        dispatch_create(channel, &bench->roster, bench->schedule, bench->journal, bench->unfinished,
-                        &(DispatchOptions){.max_failures = -1, .checkpoint_every_s = 7}, note, bench, &bench->dispatch,
-                        &err) != STATUS_OK)
+        cost_model_create(&bench->costs, &err) != STATUS_OK ||
+        schedule_create(bench->job, bench->journal, bench->costs, &(ScheduleOptions){.retries = 1, .kernels = ""},
+                        &bench->schedule, &err) != STATUS_OK ||
+        dispatch_create(
+            channel, &bench->roster, bench->schedule, bench->journal, bench->costs, bench->unfinished,
+            &(DispatchOptions){.max_failures = -1, .checkpoint_every_s = 7, .deadline = deadline_after(0, INFINITY)},
+            note, bench, &bench->dispatch, &err) != STATUS_OK)
         fail_msg("%s", err.text);
 }
 
@@ -62,6 +65,7 @@ static void close_bench(Bench *bench) {
     char command[64];
     dispatch_free(bench->dispatch);
     schedule_free(bench->schedule);
+    cost_model_free(bench->costs);
     unfinished_close(bench->unfinished);
     assert_int_equal(journal_close(bench->journal, NULL, NULL), STATUS_OK);
     job_free(bench->job);

@@ -4,6 +4,7 @@
 #include "jobs/identity.h"
 #include "tests/harness.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@ static const char job_text_2x3[] = "model: {n_layer: [1, 2], n_head: 1, n_embd: 
 typedef struct Bench {
     Job *job;
     Journal *journal;
+    CostModel *costs;
     Schedule *schedule;
 } Bench;
 
@@ -25,24 +27,26 @@ static Bench open_bench(const char *text, const char *dir, ScheduleOptions optio
     options.kernels = "";
     if (job_parse("test.yaml", text, NULL, 0, &bench.job, &err) != STATUS_OK ||
         journal_open_reader(dir, &bench.journal, warning, sizeof warning, &err) != STATUS_OK ||
-        schedule_create(bench.job, bench.journal, &options, &bench.schedule, &err) != STATUS_OK)
+        cost_model_create(&bench.costs, &err) != STATUS_OK ||
+        schedule_create(bench.job, bench.journal, bench.costs, &options, &bench.schedule, &err) != STATUS_OK)
         fail_msg("%s", err.text);
     return bench;
 }
 
 static void close_bench(Bench *bench) {
     schedule_free(bench->schedule);
+    cost_model_free(bench->costs);
     assert_int_equal(journal_close(bench->journal, NULL, NULL), STATUS_OK);
     job_free(bench->job);
 }
 
 /* The next piece of work; kind 0 when there is none now. */
 static WorkItem next(Schedule *schedule) {
-    WorkItem item = {0};
+    Assignment assignment = {0};
     bool found;
     Error err = {{0}};
-    if (schedule_next(schedule, &found, &item, &err) != STATUS_OK) fail_msg("%s", err.text);
-    return found ? item : (WorkItem){0};
+    if (schedule_next(schedule, INFINITY, &found, &assignment, &err) != STATUS_OK) fail_msg("%s", err.text);
+    return found ? assignment.item : (WorkItem){0};
 }
 
 static void every_training_is_handed_out_once_and_baselines_once_per_seed(void **state) {
@@ -80,7 +84,7 @@ static void failed_work_comes_back_as_often_as_retries_allow(void **state) {
         WorkItem item = next(bench.schedule);
         assert_int_equal(item.kind, WORK_TRAINING);
         assert_int_equal(item.attempt, attempt);
-        assert_int_equal(schedule_failed(bench.schedule, item.work), attempt < 3);
+        assert_int_equal(schedule_failed(bench.schedule, item.work, 0), attempt < 3);
         work_item_free(&item);
     }
     assert_int_equal(next(bench.schedule).kind, 0);
