@@ -113,14 +113,15 @@ class Cluster:
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
-        self._launch("munged", "--foreground", f"--key-file={key}", f"--socket={self.folder}/munge.socket",
+        # --force: the socket may lie in a folder that only its owner enters
+        self._launch("munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.folder}/munge.socket",
                      f"--pid-file={self.folder}/munge.pid", f"--seed-file={self.folder}/munge.seed",
                      f"--log-file={self.folder}/munged.log", "--num-threads=2")
-        until((self.folder / "munge.socket").exists, 20, lambda: self.logs("munged"))
+        until(lambda: self._all_live() and (self.folder / "munge.socket").exists(), 20, lambda: self.logs("munged"))
         self._launch("slurmctld", "-D", "-f", self.environment["SLURM_CONF"])
         for node in nodes:
             self._launch("slurmd", "-D", "-f", self.environment["SLURM_CONF"], "-N", node)
-        until(lambda: self._idle() == len(nodes), 60, lambda: self.logs("slurmctld", "slurmd"))
+        until(lambda: self._all_live() and self._idle() == len(nodes), 60, lambda: self.logs("slurmctld", "slurmd"))
 
     def _write_configuration(self, nodes):
         host = socket.gethostname().split(".")[0]
@@ -141,9 +142,12 @@ class Cluster:
             self.daemons.append((name, subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                         preexec_fn=die_with_parent)))
 
-    def _idle(self):
+    def _all_live(self):
         for name, process in self.daemons:
             assert process.poll() is None, f"{name} ended: {self.logs(name)}"
+        return True
+
+    def _idle(self):
         return self.call("sinfo", "-h", "-N", "-p", "low", "-o", "%T", check=False).split().count("idle")
 
     def logs(self, *names):
