@@ -25,8 +25,8 @@ static const char details[] =
 /* "run 0002 running, 5 of 24 trainings done"; without numbers that change all the time. */
 static void describe(const FolderState *state, char text[TEXT_BYTES]) {
     const SegmentState *latest = folder_latest(state);
-    if (latest == NULL) { /* its status file comes within moments */
-        snprintf(text, TEXT_BYTES, "a run begins");
+    if (latest == NULL) { /* results that were merged, or a run in its first moments */
+        snprintf(text, TEXT_BYTES, "%lld trainings done", (long long)state->census.trainings_done);
         return;
     }
     const char *reason = status_text(latest->status, "reason");
@@ -42,30 +42,28 @@ static void describe(const FolderState *state, char text[TEXT_BYTES]) {
     }
 }
 
-/* Whether a run has left anything in the folder; a job in the queue has not. */
-static Status run_was_there(const char *dir, bool *was, Error *err) {
-    static const char *const kinds[] = {"status", "records"};
-    *was = false;
-    for (int i = 0; i < 2; i++) {
-        SegmentList list;
-        Status status = segments_list(dir, kinds[i], &list, err);
-        if (status != STATUS_OK) return status;
-        *was = *was || list.count > 0;
-        segments_free(&list);
-    }
-    return STATUS_OK;
+/* Whether a run has told of itself in the folder: its status file is the first that others hear of it. */
+static Status run_has_told(const char *dir, bool *told, Error *err) {
+    SegmentList list;
+    Status status = segments_list(dir, "status", &list, err);
+    *told = status == STATUS_OK && list.count > 0;
+    segments_free(&list);
+    return status;
 }
 
 /* What the folder says now; *exit_code 75 while there is something to wait for. */
 static Status look(const char *dir, char text[TEXT_BYTES], int *exit_code, Error *err) {
     FolderState *state = NULL;
     char warning[WARNING_BYTES] = "";
-    bool begun;
-    Status status = run_was_there(dir, &begun, err);
+    bool told;
+    Status status = run_has_told(dir, &told, err);
     *exit_code = STATUS_INCOMPLETE;
-    snprintf(text, TEXT_BYTES, "no run has begun yet");
-    if (status != STATUS_OK || !begun) return status;
+    if (status != STATUS_OK) return status;
     status = folder_state_read(dir, &state, warning, sizeof warning, err);
+    if (status == STATUS_DATA && !told) { /* a job in the queue, or the first moments of a run */
+        snprintf(text, TEXT_BYTES, "waiting for a run to begin");
+        return STATUS_OK;
+    }
     if (status != STATUS_OK) return status;
     describe(state, text);
     *exit_code = state->exit_code;
