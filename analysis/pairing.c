@@ -80,7 +80,7 @@ static SeedState state_of(const Training *training, Predictor predictor) {
 static bool has_rounds(const Series *series, const Claim *claim, const ClaimArm *arm) {
     const EvaluationSettings *evaluation = &series->settings.evaluation, *wanted = &arm->settings.evaluation;
     return claim->kind != CLAIM_ROUNDS ||
-           (series->rounds.count > claim->last && evaluation->initial_responses == wanted->initial_responses &&
+           (series->rounds.count > arm->last && evaluation->initial_responses == wanted->initial_responses &&
             evaluation->right_cosine == wanted->right_cosine);
 }
 
@@ -100,23 +100,40 @@ static void place_arm(const Board *board, int place, const Claim *claim) {
     }
 }
 
-/* The metric of a claim: its mean over the numbers of examples, or rounds; undefined where one of them is. */
-static double claim_value(const Series *series, const void *context) {
+/* A number of the series of an arm, and of its critic's accuracy; NaN: undefined. */
+typedef struct Reader {
+    double (*value)(const Series *series, int arm, const void *context);
+    const void *context;
+    bool rounds; /* the accuracy is that on the responses of the rounds */
+} Reader;
+
+/* The metric of a claim: its mean over the arm's numbers of examples, or rounds; undefined where one of them is. */
+static double claim_value(const Series *series, int arm, const void *context) {
     const Claim *claim = context;
+    const int first = claim->arms[arm].first, last = claim->arms[arm].last;
     const bool rounds = claim->kind == CLAIM_ROUNDS;
-    if (claim->last >= (rounds ? series->rounds.count : series->curves.n_points)) return NAN;
+    if (last >= (rounds ? series->rounds.count : series->curves.n_points)) return NAN;
     double sum = 0;
-    for (int i = claim->first; i <= claim->last; i++)
-        sum += rounds ? series->rounds.value[(int)claim->round_metric * series->rounds.count + i]
+    for (int i = first; i <= last; i++)
+        sum += rounds ? series->rounds.value[round_curves_at(&series->rounds, claim->round_metric, i)]
                       : series->curves.value[curves_at(&series->curves, claim->metric, i)];
-    return sum / (claim->last - claim->first + 1);
+    return sum / (last - first + 1);
+}
+
+typedef struct Comparison {
+    SeriesValue value;
+    const void *context;
+} Comparison;
+
+static double compared_value(const Series *series, int arm, const void *context) {
+    const Comparison *comparison = context;
+    return comparison->value(series, comparison->context);
 }
 
 /* --- settling ---------------------------------------------------------------------------------------------------- */
 
 /* The worst state of a seed over the arms; *wanted: whether any arm asked for it; *mixed: several fingerprints. */
-static SeedState seed_state(const Board *board, int seed, SeriesValue value, const void *context, bool *wanted,
-                            bool *mixed) {
+static SeedState seed_state(const Board *board, int seed, const Reader *reader, bool *wanted, bool *mixed) {
     SeedState worst = SEED_HAS;
     const char *fingerprint = NULL;
     *wanted = *mixed = false;
@@ -124,7 +141,7 @@ static SeedState seed_state(const Board *board, int seed, SeriesValue value, con
         const Cell *cell = &board->cells[(size_t)arm * (size_t)board->table->n_seeds + (size_t)seed];
         SeedState state = cell->state;
         if (cell->series != NULL) {
-            state = isfinite(value(cell->series, context)) ? SEED_HAS : SEED_UNDEFINED;
+            state = isfinite(reader->value(cell->series, arm, reader->context)) ? SEED_HAS : SEED_UNDEFINED;
             *mixed = *mixed || (fingerprint != NULL && strcmp(fingerprint, cell->series->fingerprint) != 0);
             fingerprint = cell->series->fingerprint;
         }
@@ -134,7 +151,7 @@ static SeedState seed_state(const Board *board, int seed, SeriesValue value, con
     return worst;
 }
 
-static Status settle(const Board *board, SeriesValue value, const void *context, Pairing **out, Error *err) {
+static Status settle(const Board *board, const Reader *reader, Pairing **out, Error *err) {
     const int most = board->table->n_seeds;
     Pairing *pairing = calloc(1, sizeof *pairing);
     if (pairing != NULL) {
@@ -150,7 +167,7 @@ static Status settle(const Board *board, SeriesValue value, const void *context,
     }
     for (int i = 0; i < most; i++) {
         bool wanted, mixed;
-        SeedState state = seed_state(board, i, value, context, &wanted, &mixed);
+        SeedState state = seed_state(board, i, reader, &wanted, &mixed);
         pairing->n_wanted += wanted;
         if (state == SEED_HAS) {
             pairing->n_mixed += mixed;
@@ -163,8 +180,9 @@ static Status settle(const Board *board, SeriesValue value, const void *context,
     for (int arm = 0; arm < board->n_arms; arm++)
         for (int i = 0; i < n; i++) {
             const Series *series = board->cells[(size_t)arm * (size_t)most + pairing->seeds[i]].series;
-            pairing->values[(size_t)arm * (size_t)n + (size_t)i] = value(series, context);
-            pairing->self_check[(size_t)arm * (size_t)n + (size_t)i] = series->self_check_accuracy;
+            pairing->values[(size_t)arm * (size_t)n + (size_t)i] = reader->value(series, arm, reader->context);
+            pairing->self_check[(size_t)arm * (size_t)n + (size_t)i] =
+                reader->rounds ? series->rounds.self_check_accuracy : series->self_check_accuracy;
         }
     for (int i = 0; i < n; i++)
         pairing->seeds[i] = board->table->seeds[pairing->seeds[i]];
@@ -177,7 +195,8 @@ Status pairing_of_claim(const Table *table, const Claim *claim, Pairing **out, E
     Status status = board_create(table, claim->n_arms, &board, err);
     for (int arm = 0; arm < claim->n_arms && status == STATUS_OK; arm++)
         place_arm(&board, arm, claim);
-    if (status == STATUS_OK) status = settle(&board, claim_value, claim, out, err);
+    const Reader reader = {claim_value, claim, claim->kind == CLAIM_ROUNDS};
+    if (status == STATUS_OK) status = settle(&board, &reader, out, err);
     free(board.cells);
     return status;
 }
@@ -191,7 +210,9 @@ Status pairing_of_configurations(const Table *table, const Configuration *const 
             const Series *series = &arms[arm]->series[i];
             board_cell(&board, arm, series->settings.training.seed)->series = series;
         }
-    if (status == STATUS_OK) status = settle(&board, value, context, out, err);
+    const Comparison comparison = {value, context};
+    const Reader reader = {compared_value, &comparison, false};
+    if (status == STATUS_OK) status = settle(&board, &reader, out, err);
     free(board.cells);
     return status;
 }

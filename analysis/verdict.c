@@ -36,6 +36,9 @@ static void label_arm(const Claim *claim, int arm, char *text, size_t size) {
     for (int i = 0; i < own->count; i++)
         used = add_text(text, size, used, setting_label(own->items[i].setting, name, sizeof name),
                         setting_format(own->items[i].setting, own->items[i].value, value, sizeof value));
+    if (!place_known(own->at.place)) return;
+    snprintf(value, sizeof value, own->at.first == own->at.last ? "%d" : "%d to %d", own->at.first, own->at.last);
+    add_text(text, size, used, claim->kind == CLAIM_ROUNDS ? "round" : "examples", value);
 }
 
 static Status fill_arms(Verdict *verdict, Error *err) {
@@ -95,20 +98,20 @@ static void note_released(Verdict *verdict) {
     char text[512] = "";
     size_t used = 0;
     bool same = true;
-    if (claim->kind != CLAIM_EXAMPLES || claim->metric != METRIC_NMSE || claim->first < RELEASED_FIRST ||
-        claim->last > RELEASED_LAST)
-        return;
+    if (claim->kind != CLAIM_EXAMPLES || claim->metric != METRIC_NMSE) return;
     for (int i = 0; i < claim->n_arms; i++) {
         const ClaimArm *arm = &claim->arms[i];
         const ReleasedCurve *curve = released_curve(arm->settings.critic.quality);
         ReleasedScale scale = released_scale(&arm->settings);
-        if (arm->predictor != PREDICTOR_MODEL || curve == NULL || scale == RELEASED_UNRELATED) continue;
+        if (arm->predictor != PREDICTOR_MODEL || curve == NULL || scale == RELEASED_UNRELATED ||
+            arm->first < RELEASED_FIRST || arm->last > RELEASED_LAST)
+            continue;
         double sum = 0;
         char value[32];
-        for (int examples = claim->first; examples <= claim->last; examples++)
+        for (int examples = arm->first; examples <= arm->last; examples++)
             sum += curve->nmse[examples - RELEASED_FIRST];
         same = same && scale == RELEASED_SAME;
-        snprintf(value, sizeof value, "%.3f", sum / (claim->last - claim->first + 1));
+        snprintf(value, sizeof value, "%.3f", sum / (arm->last - arm->first + 1));
         used = add_text(text, sizeof text, used, verdict->arms[i].label, value);
     }
     if (used > 0)

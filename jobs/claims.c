@@ -28,6 +28,10 @@ const char *claim_metric_name(const Claim *claim) {
     return claim->kind == CLAIM_ROUNDS ? round_metric_name(claim->round_metric) : metric_name(claim->metric);
 }
 
+bool claim_names_at(const Claim *claim) {
+    return !place_known(claim->a.at.place) || !place_known(claim->b.at.place);
+}
+
 /* --- as a sentence ----------------------------------------------------------------------------------------------- */
 
 /* Text that grows in a buffer and is cut at its end. */
@@ -45,7 +49,17 @@ __attribute__((format(printf, 2, 3))) static void say(Sentence *sentence, const 
     if (sentence->used >= sentence->size) sentence->used = sentence->size - 1;
 }
 
-static void say_conditions(Sentence *sentence, const ClaimConditions *conditions) {
+/* "at 15 examples", "over rounds 1 to 7". */
+static void say_at(Sentence *sentence, const Claim *claim, int first, int last) {
+    bool rounds = claim->kind == CLAIM_ROUNDS;
+    if (first != last)
+        say(sentence, "over %s%d to %d%s", rounds ? "rounds " : "", first, last, rounds ? "" : " examples");
+    else
+        say(sentence, rounds ? "at round %d" : "at %d examples", first);
+}
+
+/* at: those of the arm, where it has its own. */
+static void say_conditions(Sentence *sentence, const Claim *claim, const ClaimConditions *conditions) {
     char value[64];
     const char *before = "";
     if (conditions->names_predictor) {
@@ -57,6 +71,9 @@ static void say_conditions(Sentence *sentence, const ClaimConditions *conditions
         say(sentence, "%s%s %s", before, condition->setting->key,
             setting_format(condition->setting, condition->value, value, sizeof value));
     }
+    if (!place_known(conditions->at.place)) return;
+    say(sentence, before[0] == '\0' ? "that " : " ");
+    say_at(sentence, claim, conditions->at.first, conditions->at.last);
 }
 
 static void say_levels(Sentence *sentence, const Claim *claim) {
@@ -71,15 +88,11 @@ static void say_levels(Sentence *sentence, const Claim *claim) {
 const char *claim_sentence(const Claim *claim, char *text, size_t text_bytes) {
     Sentence sentence = {.text = text, .size = text_bytes};
     const char *direction = claim_direction_name((int)claim->direction);
-    bool rounds = claim->kind == CLAIM_ROUNDS;
-    say(&sentence, "%s ", claim_metric_name(claim));
-    if (claim->first != claim->last)
-        say(&sentence, "over %s%d to %d%s", rounds ? "rounds " : "", claim->first, claim->last,
-            rounds ? "" : " examples");
-    else if (rounds)
-        say(&sentence, "at round %d", claim->first);
-    else
-        say(&sentence, "at %d examples", claim->first);
+    say(&sentence, "%s", claim_metric_name(claim));
+    if (claim_names_at(claim)) {
+        say(&sentence, " ");
+        say_at(&sentence, claim, claim->at.first, claim->at.last);
+    }
     switch (claim->test) {
     case CLAIM_TREND:
         say(&sentence, " %s with ", direction);
@@ -97,19 +110,19 @@ const char *claim_sentence(const Claim *claim, char *text, size_t text_bytes) {
     case CLAIM_DIFFERENCE:
     case CLAIM_EQUIVALENCE:
         say(&sentence, ": ");
-        say_conditions(&sentence, &claim->a);
+        say_conditions(&sentence, claim, &claim->a);
         if (claim->test == CLAIM_EQUIVALENCE)
             say(&sentence, " within %g of ", claim->margin);
         else if (claim->direction == CLAIM_TWO_SIDED)
             say(&sentence, " other than ");
         else
             say(&sentence, " %s than ", direction);
-        say_conditions(&sentence, &claim->b);
+        say_conditions(&sentence, claim, &claim->b);
         break;
     }
     if (claim->where.count > 0 || claim->where.names_predictor) {
         say(&sentence, " where ");
-        say_conditions(&sentence, &claim->where);
+        say_conditions(&sentence, claim, &claim->where);
     }
     return text;
 }

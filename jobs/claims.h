@@ -56,12 +56,19 @@ typedef struct ClaimCondition {
     Place place;
 } ClaimCondition;
 
+/* Numbers of examples, or rounds: the metric is averaged over them. */
+typedef struct ClaimRange {
+    Place place; /* nowhere: not given */
+    int first, last;
+} ClaimRange;
+
 /* What where, a or b say, in the order of the table. */
 typedef struct ClaimConditions {
     Place place; /* nowhere: not given */
     bool names_predictor;
     Predictor predictor;
     Place predictor_place;
+    ClaimRange at; /* of a and b; its place nowhere: that of the claim */
     int count;
     ClaimCondition items[CLAIM_CONDITIONS_MAX];
 } ClaimConditions;
@@ -70,6 +77,7 @@ typedef struct ClaimConditions {
 typedef struct ClaimArm {
     Predictor predictor;
     double level;      /* value of Claim.over; 0 without */
+    int first, last;   /* numbers of examples, or rounds, over which its metric is averaged */
     Settings settings; /* the seed in it means nothing; of a baseline nor do model and train */
 } ClaimArm;
 
@@ -79,12 +87,12 @@ typedef struct Claim {
     ClaimKind kind;
     Metric metric;            /* of CLAIM_EXAMPLES */
     RoundMetric round_metric; /* of CLAIM_ROUNDS */
-    int first, last;          /* numbers of examples, or rounds; the metric is averaged over them */
+    ClaimRange at;            /* of the arms that have none of their own; the last where not given */
     ClaimDirection direction;
     const Setting *over; /* of trend, plateau, regression; else NULL */
     double margin;       /* of plateau, equivalence; else 0 */
     ClaimConditions where, a, b;
-    Place place, kind_place, at_place, over_place;
+    Place place, kind_place, over_place;
 
     int n_arms;
     ClaimArm *arms;  /* a and b; or one for each level, ascending */
@@ -93,6 +101,9 @@ typedef struct Claim {
 
 /* "kendall_tau", "gain". */
 const char *claim_metric_name(const Claim *claim);
+
+/* Whether its own at counts for any arm: not where both a and b have theirs. */
+bool claim_names_at(const Claim *claim);
 
 /* "kendall_tau at 15 examples: model.attention softmax greater than model.attention linear". */
 const char *claim_sentence(const Claim *claim, char *text, size_t text_bytes);

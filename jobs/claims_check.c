@@ -278,8 +278,14 @@ static Status check_pair(const Checker *checker, Point *points, Error *err) {
     if (status == STATUS_OK) status = check_own(checker, &b, err);
     if (status == STATUS_OK) status = add_arm(checker, &a, &points[0], err);
     if (status == STATUS_OK) status = add_arm(checker, &b, &points[1], err);
-    if (status != STATUS_OK) return status;
-    if (a.predictor == b.predictor && same_point(checker, a.predictor, &points[0], &points[1]))
+    return status;
+}
+
+static Status check_different(const Checker *checker, const Point *points, Error *err) {
+    const Claim *claim = checker->claim;
+    const ClaimArm *a = &claim->arms[0], *b = &claim->arms[1];
+    if (claim->over == NULL && a->predictor == b->predictor && a->first == b->first && a->last == b->last &&
+        same_point(checker, a->predictor, &points[0], &points[1]))
         return claim_error(checker, -1, claim->b.place, err, "a and b are the same");
     return STATUS_OK;
 }
@@ -410,33 +416,55 @@ static Status count_seeds(const Checker *checker, const Point *points, Error *er
     return STATUS_OK;
 }
 
-/* Fits the numbers of examples into the smallest task among the arms. */
-static Status check_examples(const Checker *checker, Error *err) {
+/* Largest number of examples, or round, that an arm has. */
+static int last_index(const Claim *claim, const ClaimArm *arm) {
+    return claim->kind == CLAIM_ROUNDS ? arm->settings.evaluation.rounds : arm->settings.training.task.n_points - 1;
+}
+
+static Status check_range(const Checker *checker, const ClaimRange *at, int most, Error *err) {
+    bool rounds = checker->claim->kind == CLAIM_ROUNDS;
+    int axis = grid_axis(checker->grid, rounds ? "evaluate.rounds" : "task.n_points");
+    if (at->last <= most) return STATUS_OK;
+    if (rounds)
+        return claim_error(checker, axis, at->place, err, "at round %d, but evaluate.rounds is %d", at->last, most);
+    return claim_error(checker, axis, at->place, err, "at %d examples, but with task.n_points %d there are 2 to %d",
+                       at->last, most + 1, most);
+}
+
+/* Gives every arm its own numbers of examples, or rounds, or those of the claim, which fit the smallest task among
+ * the arms. */
+static Status check_at(const Checker *checker, Error *err) {
     Claim *claim = checker->claim;
-    int axis = grid_axis(checker->grid, "task.n_points"), most = claim->arms[0].settings.training.task.n_points - 1;
+    int most = last_index(claim, &claim->arms[0]);
     for (int i = 1; i < claim->n_arms; i++)
-        if (claim->arms[i].settings.training.task.n_points - 1 < most)
-            most = claim->arms[i].settings.training.task.n_points - 1;
-    if (!place_known(claim->at_place)) claim->first = claim->last = most;
-    if (claim->last > most)
-        return claim_error(checker, axis, claim->at_place, err,
-                           "at %d examples, but with task.n_points %d there are 2 to %d", claim->last, most + 1, most);
-    return STATUS_OK;
+        if (last_index(claim, &claim->arms[i]) < most) most = last_index(claim, &claim->arms[i]);
+    if (!place_known(claim->at.place)) claim->at.first = claim->at.last = most;
+    if (place_known(claim->at.place) && !claim_names_at(claim))
+        return claim_error(checker, -1, claim->at.place, err,
+                           "both a and b say at, so that of the claim means nothing");
+    Status status = check_range(checker, &claim->at, most, err);
+    for (int i = 0; i < claim->n_arms && status == STATUS_OK; i++) {
+        ClaimArm *arm = &claim->arms[i];
+        const ClaimRange *own = i == 0 ? &claim->a.at : &claim->b.at; /* of levels: never given */
+        const ClaimRange *at = place_known(own->place) ? own : &claim->at;
+        status = check_range(checker, at, last_index(claim, arm), err);
+        arm->first = at->first;
+        arm->last = at->last;
+    }
+    return status;
 }
 
 /* Rounds are the job's, and made by models only. */
 static Status check_rounds(const Checker *checker, Error *err) {
-    Claim *claim = checker->claim;
-    int axis = grid_axis(checker->grid, "evaluate.rounds"), most = claim->arms[0].settings.evaluation.rounds;
-    if (most == 0) return claim_error(checker, axis, claim->kind_place, err, "kind: rounds, but evaluate.rounds is 0");
+    const Claim *claim = checker->claim;
+    if (claim->kind != CLAIM_ROUNDS) return STATUS_OK;
+    if (claim->arms[0].settings.evaluation.rounds == 0)
+        return claim_error(checker, grid_axis(checker->grid, "evaluate.rounds"), claim->kind_place, err,
+                           "kind: rounds, but evaluate.rounds is 0");
     for (int i = 0; i < claim->n_arms; i++)
         if (claim->arms[i].predictor != PREDICTOR_MODEL)
             return claim_error(checker, -1, claim->kind_place, err, "kind: rounds, but %s makes no rounds",
                                predictor_name(claim->arms[i].predictor));
-    if (!place_known(claim->at_place)) claim->first = claim->last = most;
-    if (claim->last > most)
-        return claim_error(checker, axis, claim->at_place, err, "at round %d, but evaluate.rounds is %d", claim->last,
-                           most);
     return STATUS_OK;
 }
 
@@ -447,8 +475,9 @@ static Status check_claim(const Checker *checker, Point *points, Error *err) {
     if (status == STATUS_OK)
         status = claim->over != NULL ? check_levels(checker, points, err) : check_pair(checker, points, err);
     if (status == STATUS_OK) status = count_seeds(checker, points, err);
-    if (status != STATUS_OK) return status;
-    return checker->claim->kind == CLAIM_ROUNDS ? check_rounds(checker, err) : check_examples(checker, err);
+    if (status == STATUS_OK) status = check_rounds(checker, err);
+    if (status == STATUS_OK) status = check_at(checker, err);
+    return status != STATUS_OK ? status : check_different(checker, points, err);
 }
 
 Status claims_file_check(ClaimList *claims, const Grid *grid, const Source *source, Error *err) {

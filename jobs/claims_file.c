@@ -41,9 +41,21 @@ static const struct {
 };
 
 /* Keys of where, a and b beside the table's; those of critics also without "evaluate.". */
-static const char *const arm_words[] = {"predictor",       "seed", "seeds", "critique_quality", "critic.noise",
+static const char *const arm_words[] = {"predictor",       "at", "seed", "seeds", "critique_quality", "critic.noise",
                                         "critic.feedback", NULL};
-enum { SLOT_PREDICTOR = AXES_MAX, SLOT_SEED, SLOT_SEEDS, SLOT_SHORT_KEYS };
+enum { SLOT_PREDICTOR = AXES_MAX, SLOT_ARM_AT, SLOT_SEED, SLOT_SEEDS, SLOT_SHORT_KEYS };
+
+/* A claim being read, and what of it depends on its kind, which may come after it: NULL where not given. */
+typedef struct ClaimReading {
+    Claim *claim;
+    const YamlNode *metric, *at, *at_of_a, *at_of_b;
+} ClaimReading;
+
+/* where, a or b being read. */
+typedef struct ConditionsReading {
+    ClaimConditions *conditions;
+    const YamlNode **at; /* NULL: it takes none */
+} ConditionsReading;
 
 /* Fields of a claim read like settings. */
 static const char *metric_choice(int value) {
@@ -99,8 +111,15 @@ static Status find_axis(const Reader *reader, Slot slot, Place place, int *axis,
 }
 
 static Status take_condition(Reader *reader, Walk *walk, Slot slot, const YamlNode *value, Error *err) {
-    ClaimConditions *conditions = walk->context;
+    const ConditionsReading *reading = walk->context;
+    ClaimConditions *conditions = reading->conditions;
     SettingValue number;
+    if (slot == SLOT_ARM_AT && reading->at == NULL)
+        return place_error(reader->source, walk->given[slot], err, "at stands beside where, or in a and b");
+    if (slot == SLOT_ARM_AT) {
+        *reading->at = value;
+        return STATUS_OK;
+    }
     if (slot == SLOT_PREDICTOR) {
         Status status = mapping_read_value(reader, &predictor_field, value, &number, err);
         if (status != STATUS_OK) return status;
@@ -127,10 +146,11 @@ static Status take_condition(Reader *reader, Walk *walk, Slot slot, const YamlNo
 }
 
 static Status read_conditions(Reader *reader, const char *key, const YamlNode *value, ClaimConditions *conditions,
-                              Error *err) {
+                              const YamlNode **at, Error *err) {
+    ConditionsReading reading = {conditions, at};
     if (value->kind != NODE_MAPPING) return mapping_wrong_kind(reader, value, key, "a mapping", err);
     if (value->first == NULL) return place_error(reader->source, value->place, err, "%s: an empty mapping", key);
-    Walk walk = {.words = arm_words, .take = take_condition, .context = conditions};
+    Walk walk = {.words = arm_words, .take = take_condition, .context = &reading};
     conditions->place = value->place;
     return mapping_read(reader, &walk, value, "", err);
 }
@@ -140,8 +160,9 @@ static Status read_over(const Reader *reader, const YamlNode *value, Claim *clai
     if (value->kind != NODE_SCALAR) return mapping_wrong_kind(reader, value, "over", "the key of an axis", err);
     Slot slot = mapping_slot(reader, &walk, value->text);
     if (slot < 0) return mapping_unknown_key(reader, &walk, value->place, "", value->text, err);
-    if (slot == SLOT_PREDICTOR)
-        return place_error(reader->source, value->place, err, "over: expected the key of an axis, found 'predictor'");
+    if (slot == SLOT_PREDICTOR || slot == SLOT_ARM_AT)
+        return place_error(reader->source, value->place, err, "over: expected the key of an axis, found '%s'",
+                           arm_words[slot - AXES_MAX]);
     int axis = -1;
     Status status = find_axis(reader, slot, value->place, &axis, err);
     if (status != STATUS_OK) return status;
@@ -165,12 +186,6 @@ static Status read_id(const Reader *reader, const YamlNode *value, Claim *claim,
     return STATUS_OK;
 }
 
-/* A claim being read; what its metric and indices may be depends on its kind, which may come after them. */
-typedef struct ClaimReading {
-    Claim *claim;
-    const YamlNode *metric, *at; /* NULL: not given */
-} ClaimReading;
-
 static Status read_metric(const Reader *reader, const YamlNode *value, Claim *claim, Error *err) {
     SettingValue number;
     Status status = mapping_read_value(reader, &metric_fields[claim->kind], value, &number, err);
@@ -186,13 +201,13 @@ static Status read_metric(const Reader *reader, const YamlNode *value, Claim *cl
     return STATUS_OK;
 }
 
-/* One number of examples or round, or the first and the last. */
-static Status read_at(const Reader *reader, const YamlNode *value, Claim *claim, Error *err) {
+/* One number of examples or round, or the first and the last; NULL: not given. */
+static Status read_at(const Reader *reader, const YamlNode *value, const Claim *claim, ClaimRange *at, Error *err) {
     SettingValue first, last;
     Setting at_field = at_fields[claim->kind];
+    if (value == NULL) return STATUS_OK;
     if (claim->kind == CLAIM_ROUNDS && claim->round_metric != ROUND_NMSE)
         at_field.minimum = 1; /* the others compare with an answer before */
-    claim->at_place = value->place;
     bool range = value->kind == NODE_SEQUENCE;
     if (range && value->n_children != 2)
         return place_error(reader->source, value->place, err,
@@ -204,8 +219,7 @@ static Status read_at(const Reader *reader, const YamlNode *value, Claim *claim,
     if (first > last)
         return place_error(reader->source, value->place, err, "at: the first (%.0f) comes after the last (%.0f)", first,
                            last);
-    claim->first = (int)first;
-    claim->last = (int)last;
+    *at = (ClaimRange){value->place, (int)first, (int)last};
     return STATUS_OK;
 }
 
@@ -223,11 +237,11 @@ static Status take_field(Reader *reader, Walk *walk, Slot slot, const YamlNode *
     case SLOT_OVER:
         return read_over(reader, value, claim, err);
     case SLOT_WHERE:
-        return read_conditions(reader, "where", value, &claim->where, err);
+        return read_conditions(reader, "where", value, &claim->where, NULL, err);
     case SLOT_A:
-        return read_conditions(reader, "a", value, &claim->a, err);
+        return read_conditions(reader, "a", value, &claim->a, &reading->at_of_a, err);
     case SLOT_B:
-        return read_conditions(reader, "b", value, &claim->b, err);
+        return read_conditions(reader, "b", value, &claim->b, &reading->at_of_b, err);
     case SLOT_TEST:
         status = mapping_read_value(reader, &test_field, value, &number, err);
         claim->test = (ClaimTest)number;
@@ -305,7 +319,9 @@ static Status read_claim(Reader *reader, void *context, int64_t entry, const Yam
     Walk walk = {.words = claim_words, .words_only = true, .take = take_field, .context = &reading};
     Status status = mapping_read(reader, &walk, mapping, "", err);
     if (status == STATUS_OK && reading.metric != NULL) status = read_metric(reader, reading.metric, claim, err);
-    if (status == STATUS_OK && reading.at != NULL) status = read_at(reader, reading.at, claim, err);
+    if (status == STATUS_OK) status = read_at(reader, reading.at, claim, &claim->at, err);
+    if (status == STATUS_OK) status = read_at(reader, reading.at_of_a, claim, &claim->a.at, err);
+    if (status == STATUS_OK) status = read_at(reader, reading.at_of_b, claim, &claim->b.at, err);
     if (status == STATUS_OK) status = check_keys(reader, &walk, claim, err);
     if (status == STATUS_OK) status = check_over(reader, claim, err);
     for (int i = 0; i + 1 < claims->count && status == STATUS_OK; i++)
@@ -339,14 +355,30 @@ void claims_file_destroy(ClaimList *claims) {
 
 /* --- writing ----------------------------------------------------------------------------------------------------- */
 
+static void print_at(const ClaimRange *at, FILE *out) {
+    if (at->first == at->last)
+        fprintf(out, "at: %d", at->first);
+    else
+        fprintf(out, "at: [%d, %d]", at->first, at->last);
+}
+
 static void print_conditions(const char *key, const ClaimConditions *conditions, FILE *out) {
     if (!place_known(conditions->place)) return;
     char value[64];
+    const char *before = "";
     fprintf(out, ", %s: {", key);
-    if (conditions->names_predictor) fprintf(out, "predictor: %s", predictor_name(conditions->predictor));
-    for (int i = 0; i < conditions->count; i++) {
+    if (conditions->names_predictor) {
+        fprintf(out, "predictor: %s", predictor_name(conditions->predictor));
+        before = ", ";
+    }
+    if (place_known(conditions->at.place)) {
+        fputs(before, out);
+        print_at(&conditions->at, out);
+        before = ", ";
+    }
+    for (int i = 0; i < conditions->count; i++, before = ", ") {
         const ClaimCondition *condition = &conditions->items[i];
-        fprintf(out, "%s%s: %s", i > 0 || conditions->names_predictor ? ", " : "", condition->setting->key,
+        fprintf(out, "%s%s: %s", before, condition->setting->key,
                 setting_format(condition->setting, condition->value, value, sizeof value));
     }
     fputs("}", out);
@@ -354,13 +386,13 @@ static void print_conditions(const char *key, const ClaimConditions *conditions,
 
 static void print_claim(const Claim *claim, FILE *out) {
     char margin[64];
-    fprintf(out, "  - {id: %s, test: %s, metric: %s, ", claim->id, claim_test_name((int)claim->test),
+    fprintf(out, "  - {id: %s, test: %s, metric: %s", claim->id, claim_test_name((int)claim->test),
             claim_metric_name(claim));
-    if (claim->kind == CLAIM_ROUNDS) fputs("kind: rounds, ", out);
-    if (claim->first == claim->last)
-        fprintf(out, "at: %d", claim->first);
-    else
-        fprintf(out, "at: [%d, %d]", claim->first, claim->last);
+    if (claim->kind == CLAIM_ROUNDS) fputs(", kind: rounds", out);
+    if (claim_names_at(claim)) {
+        fputs(", ", out);
+        print_at(&claim->at, out);
+    }
     if (claim->test == CLAIM_REGRESSION) fputs(", on: self_check_accuracy", out);
     if (claim->over != NULL) fprintf(out, ", over: %s", claim->over->key);
     print_conditions("a", &claim->a, out);

@@ -49,6 +49,7 @@ static const char claims_chapter[] =
     "| `at` | a number of examples, or `[first, last]` for the mean over them | from 2 to `task.n_points` - 1; "
     "default: `task.n_points` - 1 |\n"
     "| `at` of rounds | a round, or `[first, last]` | from 1 (nmse: 0) to `evaluate.rounds`, the default |\n"
+    "| `at` in `a` and `b` | the same | an arm's own, in place of the claim's: `a: {at: 8}, b: {at: 0}` |\n"
     "| `over` | a key | the axis whose values are the arms: all that the grid has where the claim is |\n"
     "| `a`, `b` | mappings of keys to values | two arms |\n"
     "| `where` | a mapping of keys to values | what is the same in all arms |\n"

@@ -91,8 +91,8 @@ static void every_kind_of_claim_is_read_with_its_arms(void **state) {
     assert_string_equal(claim->id, "up");
     assert_int_equal(claim->test, CLAIM_TREND);
     assert_int_equal(claim->metric, METRIC_KENDALL_TAU);
-    assert_int_equal(claim->first, 15);
-    assert_int_equal(claim->last, 15);
+    assert_int_equal(claim->at.first, 15);
+    assert_int_equal(claim->at.last, 15);
     assert_int_equal(claim->direction, CLAIM_INCREASING);
     assert_string_equal(claim->over->key, "model.n_layer");
     assert_int_equal(claim->n_seeds, 12);
@@ -112,7 +112,7 @@ static void every_kind_of_claim_is_read_with_its_arms(void **state) {
     claim = claim_of(job, 1);
     assert_string_equal(claim->id, "flat.2");
     assert_int_equal(claim->test, CLAIM_PLATEAU);
-    assert_int_equal(claim->first, 10);
+    assert_int_equal(claim->at.first, 10);
     assert_near(claim->margin, 0.02, 0);
     check_sentence(claim, "kendall_tau over 10 to 15 examples within 0.02 of its best from a level below the last of "
                           "model.n_layer (2, 4, 8) where model.attention softmax, evaluate.critique_quality 1");
@@ -120,8 +120,8 @@ static void every_kind_of_claim_is_read_with_its_arms(void **state) {
     claim = claim_of(job, 2);
     assert_int_equal(claim->test, CLAIM_DIFFERENCE);
     assert_int_equal(claim->metric, METRIC_NMSE);
-    assert_int_equal(claim->first, 19); /* the default: all examples */
-    assert_int_equal(claim->last, 19);
+    assert_int_equal(claim->at.first, 19); /* the default: all examples */
+    assert_int_equal(claim->at.last, 19);
     assert_int_equal(claim->direction, CLAIM_LESS);
     assert_null(claim->over);
     assert_int_equal(claim->n_arms, 2);
@@ -339,20 +339,20 @@ static void a_claim_of_rounds_has_its_metrics_and_rounds(void **state) {
     const Claim *claim = claim_of(job, 0);
     assert_int_equal(claim->kind, CLAIM_ROUNDS);
     assert_int_equal(claim->round_metric, ROUND_GAIN);
-    assert_int_equal(claim->first, 4);
-    assert_int_equal(claim->last, 4);
+    assert_int_equal(claim->at.first, 4);
+    assert_int_equal(claim->at.last, 4);
     assert_int_equal(claim->n_arms, 3);
     assert_int_equal(claim->arms[0].settings.evaluation.rounds, 6);
     check_sentence(claim, "gain at round 4 increasing with evaluate.critique_quality (0, 0.5, 1)");
     claim = claim_of(job, 1);
     assert_int_equal(claim->round_metric, ROUND_NMSE);
-    assert_int_equal(claim->first, 0);
-    assert_int_equal(claim->last, 6);
+    assert_int_equal(claim->at.first, 0);
+    assert_int_equal(claim->at.last, 6);
     check_sentence(claim, "nmse over rounds 0 to 6: evaluate.critique_quality 1 less than evaluate.critique_quality 0");
     claim = claim_of(job, 2);
     assert_int_equal(claim->round_metric, ROUND_WRONG_TO_RIGHT);
-    assert_int_equal(claim->first, 6); /* the default: the last */
-    assert_int_equal(claim->last, 6);
+    assert_int_equal(claim->at.first, 6); /* the default: the last */
+    assert_int_equal(claim->at.last, 6);
     check_sentence(claim, "wrong_to_right at round 6 changing linear in self_check_accuracy over "
                           "evaluate.critique_quality (0, 0.5, 1)");
     char *resolved = job_resolved(job);
@@ -363,6 +363,56 @@ static void a_claim_of_rounds_has_its_metrics_and_rounds(void **state) {
     free(resolved);
     job_free(again);
     job_free(job);
+}
+
+static void two_arms_may_differ_in_their_round_or_number_of_examples_alone(void **state) {
+    Job *job =
+        parse(ROUNDS_GRID "{id: rounds-help, test: difference, metric: nmse, kind: rounds, a: {at: 6}, b: {at: 0},\n"
+                          "    direction: less, where: {critique_quality: 1}}\n"
+                          " - {id: random, test: equivalence, margin: 0.02, metric: nmse, kind: rounds, b: {at: 0},\n"
+                          "    a: {at: [5, 6]}, where: {critique_quality: 0}}\n"
+                          " - {id: more, test: difference, metric: kendall_tau, a: {critique_quality: 1},\n"
+                          "    b: {critique_quality: 1, at: 5}}\n");
+    const Claim *claim = claim_of(job, 0);
+    check_sentence(claim, "nmse: that at round 6 less than that at round 0 where evaluate.critique_quality 1");
+    assert_int_equal(claim->arms[0].first, 6);
+    assert_int_equal(claim->arms[0].last, 6);
+    assert_int_equal(claim->arms[1].first, 0);
+    assert_int_equal(claim->arms[1].last, 0);
+    check_sentence(claim_of(job, 1), "nmse: that over rounds 5 to 6 within 0.02 of that at round 0 where "
+                                     "evaluate.critique_quality 0");
+    claim = claim_of(job, 2);
+    assert_int_equal(claim->arms[0].first, 19); /* the default: all examples */
+    assert_int_equal(claim->arms[1].last, 5);
+    check_sentence(claim, "kendall_tau at 19 examples: evaluate.critique_quality 1 other than "
+                          "evaluate.critique_quality 1 at 5 examples");
+    char *resolved = job_resolved(job);
+    Job *again = parse(resolved);
+    check_sentence(claim_of(again, 0),
+                   "nmse: that at round 6 less than that at round 0 where evaluate.critique_quality 1");
+    assert_int_equal(claim_of(again, 2)->arms[1].first, 5);
+    free(resolved);
+    job_free(again);
+    job_free(job);
+}
+
+static void an_arms_round_or_number_of_examples_is_checked(void **state) {
+    static const char claim[] =
+        "claims:\n - {id: x, test: difference, metric: nmse, direction: less, where: {critique_quality: 1}, ";
+    const char *const cases[][2] = {
+        {"a: {at: 1}, b: {at: 3}}", "j:3:99: at: expected an integer from 2 to 255, found '1'"},
+        {"a: {at: 20}, b: {at: 3}}", "j:3:99: claim x: at 20 examples, but with task.n_points 20 there are 2 to 19"},
+        {"a: {at: 3}, b: {at: 3}}", "j:3:106: claim x: a and b are the same"},
+        {"at: 7, a: {at: 3}, b: {at: 5}}", "j:3:95: claim x: both a and b say at, so that of the claim means nothing"},
+        {"at: 7, a: {at: [3, 2]}, b: {at: 5}}", "j:3:106: at: the first (3) comes after the last (2)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "evaluate: {critique_quality: [1, 0]}\n%s%s", claim, cases[i][0]);
+        check_refused(text, cases[i][1]);
+    }
+    check_claim_refused("where: {at: 3}", "j:5:13: at stands beside where, or in a and b");
+    check_claim_refused("over: at", "j:5:11: over: expected the key of an axis, found 'at'");
 }
 
 static void rounds_that_no_model_makes_are_refused(void **state) {
@@ -413,7 +463,7 @@ static void the_numbers_of_examples_are_checked(void **state) {
                   "j:2:93: claim x: at 8 examples, but with task.n_points 8 there are 2 to 7");
     Job *job = parse("task: {n_points: [8, 12]}\n"
                      "claims: [{id: x, test: trend, metric: nmse, over: task.n_points, direction: decreasing}]");
-    assert_int_equal(claim_of(job, 0)->last, 7);
+    assert_int_equal(claim_of(job, 0)->at.last, 7);
     job_free(job);
 }
 
@@ -702,8 +752,8 @@ static void check_damaged(const char *text, int *n_read) {
     const Claim *claims = job_claims(job, &count);
     for (int i = 0; i < count; i++) {
         assert_in_range(claims[i].n_arms, 2, 3);
-        assert_in_range(claims[i].first, 2, claims[i].last);
-        assert_in_range(claims[i].last, 2, 255);
+        assert_in_range(claims[i].at.first, 2, claims[i].at.last);
+        assert_in_range(claims[i].at.last, 2, 255);
         assert_in_range(claims[i].n_seeds, 1, 1000000);
         assert_true(strlen(claim_sentence(&claims[i], sentence, sizeof sentence)) > 20);
     }
@@ -750,6 +800,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(words_of_a_claim_are_checked),
         cmocka_unit_test(a_claim_of_rounds_has_its_metrics_and_rounds),
         cmocka_unit_test(rounds_that_no_model_makes_are_refused),
+        cmocka_unit_test(two_arms_may_differ_in_their_round_or_number_of_examples_alone),
+        cmocka_unit_test(an_arms_round_or_number_of_examples_is_checked),
         cmocka_unit_test(the_numbers_of_examples_are_checked),
         cmocka_unit_test(a_test_has_the_keys_it_needs_and_no_others),
         cmocka_unit_test(an_id_is_of_one_claim),

@@ -296,7 +296,11 @@ static void claims_about_rounds_read_the_closed_loop_and_only_that_of_their_sett
         strdup("model: {n_layer: 2}\ntask: {n_points: 8}\nseeds: 4\n"
                "evaluate: {critique_quality: [1, 0.5], rounds: 3}\n"
                "claims: [{id: gain, test: difference, kind: rounds, metric: gain, at: 3, a: {critique_quality: 1}, b: "
-               "{critique_quality: 0.5}, direction: greater}]");
+               "{critique_quality: 0.5}, direction: greater},\n"
+               "  {id: later, test: difference, kind: rounds, metric: nmse, a: {at: 3}, b: {at: [0, 1]},\n"
+               "    where: {critique_quality: 1}},\n"
+               "  {id: linear, test: regression, kind: rounds, metric: nmse, at: 2, on: self_check_accuracy,\n"
+               "    over: critique_quality}]");
     add_fake(table, header);
     for (uint32_t seed = 0; seed < 4; seed++) {
         TrainingSpec spec = fake_spec(2, seed);
@@ -315,6 +319,11 @@ static void claims_about_rounds_read_the_closed_loop_and_only_that_of_their_sett
     assert_int_equal(verdicts->items[0].pairing->n_seeds, 3);
     assert_near(verdicts->items[0].estimate.mean, good.value[place] - poor.value[place], 1e-12);
     assert_near(verdicts->items[0].p, 0.125, 1e-12);
+    assert_near(verdicts->items[0].arms[0].self_check, good.self_check_accuracy, 1e-12);
+    assert_near(verdicts->items[1].estimate.mean, 2.5 / 8, 1e-12); /* fake_round_value grows by 1/8 a round */
+    assert_string_equal(verdicts->items[1].arms[0].label, "round 3");
+    assert_string_equal(verdicts->items[1].arms[1].label, "round 0 to 1");
+    assert_near(verdicts->items[2].estimate.mean, 0.5, 1e-12); /* both grow with the quality: by 1/4 and 1/2 of it */
     round_curves_free(&good);
     round_curves_free(&poor);
     done(verdicts, table);
