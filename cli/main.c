@@ -24,6 +24,7 @@ static const struct {
     {"diff", command_diff, "did a change alter the results? two sets of them side by side"},
     {"export", command_export, "results as CSV, JSON lines or a SQLite database"},
     {"merge", command_merge, "the union of results folders, by id"},
+    {"explain", command_explain, "why a training, cell or baseline is done, pending, failed or skipped"},
     {"verify", command_verify, "check every record; --repair cuts a torn tail"},
     {"train", command_train, "one training, its parameters to a safetensors file"},
     {"evaluate", command_evaluate, "measure a trained model, also one trained with PyTorch"},

@@ -2,53 +2,29 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/warning.h"
+#include "coordinator/id_search.h"
 #include "coordinator/journal.h"
 #include "worker/checkpoint/model_file.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WARNING_BYTES = 1024, MIN_PREFIX_DIGITS = 4 };
+enum { WARNING_BYTES = 1024 };
 
-/* Trainings whose id begins with prefix. */
-typedef struct Search {
-    const char *prefix;
-    Id found[2]; /* different ones, at most two: one more than wanted */
-    int n_found;
-} Search;
-
-static Status look_at(void *context, uint64_t offset, Record *record, Error *err) {
-    Search *search = context;
-    char text[ID_TEXT_BYTES];
-    if (record->kind != RECORD_TRAINING || search->n_found == 2) return STATUS_OK;
-    Id id = record->of.training.training_id;
-    bool known = search->n_found == 1 && id_equal(id, search->found[0]);
-    if (!known && strncmp(id_text(id, text), search->prefix, strlen(search->prefix)) == 0)
-        search->found[search->n_found++] = id;
+static Status offer_training(void *context, uint64_t offset, Record *record, Error *err) {
+    if (record->kind == RECORD_TRAINING) id_search_offer(context, record->of.training.training_id, RECORD_TRAINING);
     return STATUS_OK;
 }
 
-/* The id that text means: all its digits, or enough leading ones to tell it from the other trainings in dir. */
-static Status resolve_id(const char *dir, const char *text, Id *id, Error *err) {
-    char lower[ID_TEXT_BYTES] = "", first[ID_TEXT_BYTES], second[ID_TEXT_BYTES], warning[WARNING_BYTES] = "";
-    size_t length = strlen(text);
-    if (length < MIN_PREFIX_DIGITS || length >= ID_TEXT_BYTES || text[strspn(text, "0123456789abcdefABCDEF")] != '\0')
-        return error_set(err, STATUS_USAGE, "'%s': expected a training's id, %d to %d hexadecimal digits", text,
-                         MIN_PREFIX_DIGITS, ID_TEXT_BYTES - 1);
-    for (size_t i = 0; i < length; i++)
-        lower[i] = (char)tolower((unsigned char)text[i]);
-    if (id_from_text(lower, id)) return STATUS_OK;
-    Search search = {.prefix = lower};
-    Status status = journal_read(dir, look_at, &search, warning, sizeof warning, err);
-    if (status != STATUS_OK) return status;
-    if (search.n_found == 0) return error_set(err, STATUS_DATA, "%s: no training's id begins with %s", dir, lower);
-    if (search.n_found == 2)
-        return error_set(err, STATUS_DATA, "%s: %s is the beginning of several trainings' ids, such as %s and %s", dir,
-                         lower, id_text(search.found[0], first), id_text(search.found[1], second));
-    *id = search.found[0];
-    return STATUS_OK;
+/* The training whose id begins with digits. All digits are taken as they are: a model may be kept without a record. */
+static Status find_training(const char *dir, const char *digits, Id *id, Error *err) {
+    char warning[WARNING_BYTES] = "";
+    IdSearch search;
+    Status status = id_search_begin(digits, &search, err);
+    if (status != STATUS_OK || id_from_text(search.prefix, id)) return status;
+    status = journal_read(dir, offer_training, &search, warning, sizeof warning, err);
+    return status == STATUS_OK ? id_search_end(&search, dir, id, err) : status;
 }
 
 static Status write_model(const char *dir, const char *out_path, const ModelRecord *record, Error *err) {
@@ -64,7 +40,7 @@ static Status take_model(const char *dir, const char *id_given, const char *out_
     Record record = {0};
     Id id;
     char warning[WARNING_BYTES] = "";
-    Status status = resolve_id(dir, id_given, &id, err);
+    Status status = find_training(dir, id_given, &id, err);
     if (status == STATUS_OK) status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
     if (status != STATUS_OK) return status;
     print_warnings(warning);

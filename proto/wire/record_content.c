@@ -11,12 +11,14 @@
 #include <string.h>
 
 const char *record_kind_name(RecordKind kind) {
-    static const char *const names[] = {"record", "header", "training", "cell", "baseline", "model", "end"};
-    return names[kind <= RECORD_END ? kind : 0];
+    static const char *const names[] = {"record",   "header", "training", "cell",
+                                        "baseline", "model",  "end",      "checkpoint"};
+    return names[kind <= RECORD_CHECKPOINT ? kind : 0];
 }
 
 bool record_has_id(const Record *record) {
-    return record->kind != RECORD_HEADER && record->kind != RECORD_END;
+    return record->kind == RECORD_TRAINING || record->kind == RECORD_CELL || record->kind == RECORD_BASELINE ||
+           record->kind == RECORD_MODEL;
 }
 
 Id record_id(const Record *record) {

@@ -9,9 +9,9 @@
 #include "proto/base/status.h"
 #include "proto/wire/messages.h"
 
-/* "training", "cell", "baseline", "model"; "header", "end". */
+/* "training", "cell", "baseline", "model"; "header", "end", "checkpoint". */
 const char *record_kind_name(RecordKind kind);
-/* Whether records of this kind have an id and a fingerprint: all but headers and ends. */
+/* Whether records of this kind have an id and a fingerprint: those that are results or models. */
 bool record_has_id(const Record *record);
 /* Of a record that has one; a model's is that of its training. */
 Id record_id(const Record *record);

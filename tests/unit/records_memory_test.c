@@ -1,6 +1,7 @@
 /* Every allocation of the codec, of record files, of the journal and of a merge, failed in turn: each time
  * STATUS_NO_MEMORY and nothing lost. The linker hands this program's calls of malloc, calloc, realloc and free to the
  * functions below. */
+#include "coordinator/explain.h"
 #include "coordinator/merge.h"
 
 #include "tests/unit/wire_samples.h"
@@ -154,6 +155,7 @@ static void empty_folder(const char *dir) {
 typedef struct Results {
     const char *dir;
     Record header, records[4], end;
+    Job *job;
 } Results;
 
 static Status write_results(void *context, Error *err) {
@@ -234,6 +236,40 @@ static void a_merge_survives_every_failed_allocation(void **state) {
     assert_int_equal(rmdir(dir), 0);
 }
 
+static Status explain_results(void *context, Error *err) {
+    const Results *results = context;
+    Explanation explanation;
+    char digits[ID_TEXT_BYTES], warning[256];
+    id_text(results->records[0].of.training.training_id, digits);
+    Status status = explain_id(results->dir, results->job, digits, &explanation, warning, sizeof warning, err);
+    if (status != STATUS_OK) return status;
+    assert_int_equal(explanation.n_witnesses, 1);
+    explanation_free(&explanation);
+    return STATUS_OK;
+}
+
+static void an_explanation_survives_every_failed_allocation(void **state) {
+    char dir[] = "/tmp/palinode-memory-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    Results results = {.dir = dir,
+                       .header = sample_record(RECORD_HEADER, 1),
+                       .records = {sample_record(RECORD_TRAINING, 1), sample_record(RECORD_CELL, 2),
+                                   sample_record(RECORD_BASELINE, 3), sample_record(RECORD_MODEL, 4)},
+                       .end = sample_record(RECORD_END, 5)};
+    Error err;
+    results.records[1].of.cell.training_id = results.records[0].of.training.training_id;
+    assert_int_equal(job_parse("j", "seeds: 2", NULL, 0, &results.job, &err), STATUS_OK);
+    assert_int_equal(write_results(&results, &err), STATUS_OK);
+    assert_in_range(fail_in_turn(explain_results, &results), 50, 4000);
+    job_free(results.job);
+    record_free(&results.header);
+    for (int i = 0; i < 4; i++)
+        record_free(&results.records[i]);
+    record_free(&results.end);
+    empty_folder(dir);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void a_journal_survives_every_failed_allocation(void **state) {
     char dir[] = "/tmp/palinode-memory-XXXXXX";
     assert_non_null(mkdtemp(dir));
@@ -257,6 +293,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(encoding_and_decoding_survive_every_failed_allocation),
         cmocka_unit_test(curves_survive_every_failed_allocation),
         cmocka_unit_test(a_journal_survives_every_failed_allocation),
+        cmocka_unit_test(an_explanation_survives_every_failed_allocation),
         cmocka_unit_test(a_merge_survives_every_failed_allocation),
     };
     return run_tests(tests, argc, argv);
