@@ -87,9 +87,9 @@ def status_files(out):
     return [json.loads(path.read_text()) for path in sorted(pathlib.Path(out).glob("status-*.json"))]
 
 
-def trains(out, run=1):
-    """Waits until that run (1: the first) has told of a loss in the log."""
-    until(lambda: len(parts := log(out).split("=====\n")) > run and "(loss " in parts[run], out)
+def trains(out):
+    """Waits until a training has told of its loss."""
+    until(lambda: "(loss " in log(out), out)
 
 
 def warn(slurm, number):
@@ -117,20 +117,40 @@ def test_a_quick_job_runs_with_mpirun_and_with_srun_whatever_its_paths_are(slurm
 
 
 @pytest.mark.parametrize("launcher", ["mpirun", "srun"])
-def test_a_job_that_is_warned_of_the_end_of_its_time_goes_back_into_the_queue_until_all_is_done(
+def test_a_job_that_is_warned_of_the_end_of_its_time_goes_back_into_the_queue_and_on_where_it_was(
         slurm, tmp_path, job, proto, launcher):
     out = tmp_path / "out"
     number = submit(slurm, job, "-o", out, "--time", "10m", "--ntasks-per-node", 2, "--launcher", launcher)
-    for run in (1, 2):
-        trains(out, run)
-        warn(slurm, number)
+    trains(out)
+    warn(slurm, number)
     wait(out)
     assert ended(slurm, number, out) == "COMPLETED"
-    assert slurm.job(number)["Restarts"] == "2"
-    assert [status["exit_code"] for status in status_files(out)] == [75, 75, 0]
-    assert [f"restart {i}: " in log(out) for i in range(4)] == [True, True, True, False]
+    assert slurm.job(number)["Restarts"] == "1"
+    assert [status["exit_code"] for status in status_files(out)] == [75, 0]
+    assert [f"Slurm job {number}, restart {i}: " in log(out) for i in range(3)] == [True, True, False]
     assert "Signal: Segmentation fault" not in log(out)  # of mpirun, when it is signalled while a rank leaves
     assert records.results(out, proto) == undisturbed(tmp_path, job, proto)
+
+
+def test_a_job_whose_time_is_too_short_for_the_grid_ends_before_it_is_over_and_finishes_over_several(
+        slurm, tmp_path, job, proto):
+    out = tmp_path / "out"
+    number = submit(slurm, job, "-o", out, "--time", "10m", "--ntasks-per-node", 2, "--set", "train.steps=2000",
+                    env={"PALINODE_TIME_LIMIT": "3s"})
+    wait(out)
+    assert ended(slurm, number, out) == "COMPLETED" and int(slurm.job(number)["Restarts"]) >= 1, log(out)
+    *early, last = status_files(out)
+    assert {(status["exit_code"], status["reason"]) for status in early} == {(75, "deadline")} and last["exit_code"] == 0
+    assert records.results(out, proto) == undisturbed(tmp_path, job, proto, "--set", "train.steps=2000")
+
+
+def test_a_walltime_of_a_minute_is_enough_for_a_grid_that_takes_longer_long(slurm, tmp_path, job, proto):
+    out = tmp_path / "out"
+    number = submit(slurm, job, "-o", out, "--time", "1m", "--set", "train.steps=20000")  # no warning is needed
+    palinode("wait", out, "--timeout", 600, timeout=700)
+    assert ended(slurm, number, out) == "COMPLETED" and int(slurm.job(number)["Restarts"]) >= 1, log(out)
+    assert "User defined signal" not in log(out) and "TIME LIMIT" not in log(out)
+    assert records.results(out, proto) == undisturbed(tmp_path, job, proto, "--set", "train.steps=20000")
 
 
 def test_a_job_that_another_preempts_goes_on_where_it_was(slurm, tmp_path, job, proto):

@@ -1,0 +1,115 @@
+"""palinode submit and palinode wait where there is no Slurm; tests/slurm has a real one."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+from conftest import binary, palinode
+from test_run import SMALL, write
+
+
+@pytest.fixture
+def job(tmp_path):
+    return write(tmp_path, SMALL)
+
+
+def fake_sbatch(tmp_path, body):
+    """An environment whose sbatch is a shell script."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "sbatch").write_text(f"#!/bin/sh\n{body}\n")
+    (folder / "sbatch").chmod(0o755)
+    return {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_submit_hands_the_script_that_it_prints_to_sbatch_and_says_the_number(tmp_path, job):
+    env = fake_sbatch(tmp_path, f"cat >{tmp_path}/got; echo '17;cluster'")
+    options = (job, "-o", tmp_path / "out", "--time", "2h", "--nodes", 2, "--ntasks-per-node", 3, "--cpus-per-task", 4,
+               "--partition", "long", "--account", "us", "--mem", "16G", "--sbatch", "--qos=high", "--set", "seeds.count=1")
+    printed = palinode("submit", *options, "--print").stdout
+    assert not (tmp_path / "out").exists()
+    assert palinode("submit", *options, env=env).stdout == "17\n"
+    assert (tmp_path / "out").is_dir()
+    drop = lambda text: re.sub("^# palinode submit.*", "", text, flags=re.MULTILINE)
+    assert drop((tmp_path / "got").read_text()) == drop(printed)
+    for line in ("--job-name=small", "--nodes=2", "--ntasks-per-node=3", "--cpus-per-task=4", "--partition=long",
+                 "--account=us", "--mem=16G", "--qos=high", "--time=0-02:00:00", f"--output={tmp_path}/out/slurm-%j.out"):
+        assert f"\n#SBATCH {line}\n" in printed, printed
+    command = printed[printed.index("exec mpirun"):]
+    assert command == (f"exec mpirun --bind-to none {binary()} run {job} -o {tmp_path}/out --set seeds.count=1 \\\n"
+                       "    --workers-per-rank 4 --requeue\n")
+
+
+def test_a_printed_script_runs_by_hand(tmp_path, job):
+    script = palinode("submit", job, "-o", tmp_path / "out dir", "--time", "2h", "--print").stdout
+    env = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PALINODE_LIMIT": "1"}
+    done = subprocess.run(["bash", "-c", script.replace("exec mpirun", "exec mpirun -n 1")], env=env, text=True,
+                          capture_output=True, timeout=120, check=False)
+    assert done.returncode == 75 and "--requeue: this is no job of Slurm" in done.stderr, done.stderr
+    assert (tmp_path / "out dir/records-0001.tfrecord").exists()
+
+
+def test_what_is_wrong_is_said_before_anything_is_submitted(tmp_path, job):
+    env = fake_sbatch(tmp_path, f"touch {tmp_path}/submitted")
+
+    def refused(code, message, *args):
+        said = palinode("submit", *args, env=env, expect=code).stderr
+        assert message in said, said
+
+    refused(64, "--time is missing", job)
+    refused(64, "at least 60 s", job, "--time", "59s")
+    refused(64, "expected a duration", job, "--time", "soon")
+    refused(64, "--chain and --once exclude each other", job, "--time", "1h", "--chain", "--once")
+    refused(64, "--partition: expected", job, "--time", "1h", "--partition", "a b")
+    refused(64, "--mem: expected", job, "--time", "1h", "--mem", "lots")
+    refused(64, "Slurm takes no '%'", job, "--time", "1h", "-o", "50%")
+    refused(64, "expected mpirun|srun", job, "--time", "1h", "--launcher", "mpiexec")
+    refused(64, "not -", "-", "--time", "1h")
+    refused(64, "--set model.n_layer=x", job, "--time", "1h", "--set", "model.n_layer=x")
+    refused(74, "no-job.yaml", tmp_path / "no-job.yaml", "--time", "1h")
+    job.write_text("name: x\nmodel: {n_layers: 2}\n")
+    refused(65, "job.yaml:2:9", job, "--time", "1h")
+    assert not (tmp_path / "submitted").exists() and not (tmp_path / "results").exists()
+
+
+def test_without_slurm_or_when_it_refuses_the_error_names_sbatch(tmp_path, job):
+    env = fake_sbatch(tmp_path, "echo 'sbatch: error: invalid account' >&2; exit 1")
+    said = palinode("submit", job, "-o", tmp_path / "out", "--time", "1h", env=env, expect=74).stderr
+    assert "invalid account" in said and "sbatch --parsable failed" in said
+    said = palinode("submit", job, "-o", tmp_path / "out", "--time", "1h", env={"PATH": "/nowhere"}, expect=74).stderr
+    assert "sbatch is not installed here" in said
+
+
+def test_wait_ends_when_a_later_run_has_done_what_an_earlier_one_left(tmp_path, job):
+    out = tmp_path / "out"
+    out.mkdir()
+    said = palinode("wait", out, "--timeout", "0.5", expect=75).stderr
+    assert "waiting for a run to begin" in said and "not done within 0.5 s" in said
+    palinode("run", job, "-o", out, "--limit", 1, expect=75)
+    later = threading.Thread(target=lambda: (time.sleep(1), palinode("run", job, "-o", out)))
+    later.start()
+    said = palinode("wait", out, "--timeout", 60).stderr
+    later.join()
+    assert "run 0001 ended, limit; waiting for the next" in said
+    assert "run 0002 ended, done: 4 of 4 trainings done, 0 diverged, 0 failed" in said
+    assert palinode("wait", out, "-q").stderr == ""
+    assert "no-such" in palinode("wait", tmp_path / "no-such", expect=74).stderr
+
+
+def test_status_and_wait_tell_of_a_run_on_another_host_by_the_age_of_its_file(tmp_path, job):
+    out = tmp_path / "out"
+    palinode("run", job, "-o", out)
+    path = out / "status-0001.json"
+    status = json.loads(path.read_text())
+    status.update(host="node17", state="running", exit_code=None, reason="", pid=os.getpid(),
+                  updated_unix_ms=int(time.time() * 1000))
+    path.write_text(json.dumps(status))
+    assert "run 0001 on node17, process" in palinode("status", out, "--exit-code", expect=75).stdout
+    palinode("wait", out, "--timeout", "0.3", expect=75)
+    status.update(updated_unix_ms=int(time.time() * 1000) - 600_000)
+    path.write_text(json.dumps(status))
+    assert "died: last heard of 10 m 0 s ago" in palinode("status", out, "--exit-code", expect=75).stdout
