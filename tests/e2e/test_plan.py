@@ -83,8 +83,14 @@ def test_a_claim_that_cannot_be_tested_is_refused_before_anything_runs(job, tmp_
 
 
 def test_claims_of_the_paper_jobs_are_within_the_reach_of_their_seeds(tmp_path):
-    jobs = sorted((PROJECT / "jobs/paper").glob("fig2*.yaml"))
-    assert len(jobs) >= 7
+    jobs = sorted((PROJECT / "jobs/paper").glob("*.yaml"))
+    assert len(jobs) >= 12
     for path in jobs:
         value = json.loads(plan(path, tmp_path, "--json"))
         assert value["claims"] and all(claim["within_reach"] and claim["seeds"] >= 12 for claim in value["claims"]), path
+
+
+def test_claims_of_the_quick_jobs_about_rounds_are_within_the_reach_of_their_seeds(tmp_path):
+    for name in ("gain", "feedback", "rounds"):
+        value = json.loads(plan(PROJECT / f"jobs/quick/{name}.yaml", tmp_path, "--json"))
+        assert value["claims"] and all(claim["within_reach"] for claim in value["claims"]), name

@@ -2,6 +2,7 @@
  */
 #include "jobs/identity.h"
 #include "jobs/job.h"
+#include "proto/wire/codec.h"
 
 #include "tests/harness.h"
 
@@ -553,7 +554,7 @@ static void the_resolved_form_parses_to_the_same_job(void **state) {
 
 static void every_shipped_job_file_parses(void **state) {
     const char *const patterns[] = {PROJECT_DIR "/jobs/quick/*.yaml", PROJECT_DIR "/jobs/paper/*.yaml"};
-    const size_t expected[] = {5, 7};
+    const size_t expected[] = {10, 12};
     for (int p = 0; p < 2; p++) {
         glob_t files;
         assert_int_equal(glob(patterns[p], 0, NULL, &files), 0);
@@ -571,6 +572,53 @@ static void every_shipped_job_file_parses(void **state) {
         }
         globfree(&files);
     }
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return memcmp(a, b, sizeof(Id));
+}
+
+/* The ids of all trainings of a job file, sorted; malloc'd. */
+static Id *trainings_of(const char *path, size_t *count) {
+    Job *job = NULL;
+    Error err = {""};
+    if (job_read(path, NULL, 0, &job, &err) != STATUS_OK) fail_msg("%s", err.text);
+    Id *ids = calloc(job_trainings(job), sizeof *ids);
+    assert_non_null(ids);
+    *count = 0;
+    for (uint64_t i = 0; i < job_grid_points(job); i++) {
+        TrainingSpec spec;
+        if (job_training(job, i, &spec)) ids[(*count)++] = training_id(&spec);
+    }
+    assert_int_equal(*count, job_trainings(job));
+    job_free(job);
+    qsort(ids, *count, sizeof *ids, by_bytes);
+    return ids;
+}
+
+static void the_whole_study_in_one_file_has_the_trainings_of_every_figure_once(void **state) {
+    size_t n_all, n_figures = 0;
+    Id *all = trainings_of(PROJECT_DIR "/jobs/paper/all.yaml", &n_all);
+    bool *found = calloc(n_all, sizeof *found);
+    for (size_t i = 1; i < n_all; i++)
+        assert_false(id_equal(all[i - 1], all[i]));
+    glob_t files;
+    assert_int_equal(glob(PROJECT_DIR "/jobs/paper/fig*.yaml", 0, NULL, &files), 0);
+    for (size_t f = 0; f < files.gl_pathc; f++) {
+        size_t count;
+        Id *ids = trainings_of(files.gl_pathv[f], &count);
+        for (size_t i = 0; i < count; i++) {
+            const Id *same = bsearch(&ids[i], all, n_all, sizeof *all, by_bytes);
+            if (same == NULL) fail_msg("a training of %s is not in all.yaml", files.gl_pathv[f]);
+            n_figures += !found[same - all];
+            found[same - all] = true;
+        }
+        free(ids);
+    }
+    assert_int_equal(n_figures, n_all);
+    globfree(&files);
+    free(found);
+    free(all);
 }
 
 /* Writes bytes to a new file, reads it as a job, removes it. */
@@ -721,6 +769,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_exclusion_whose_values_an_override_took_away_is_dropped),
         cmocka_unit_test(the_resolved_form_parses_to_the_same_job),
         cmocka_unit_test(every_shipped_job_file_parses),
+        cmocka_unit_test(the_whole_study_in_one_file_has_the_trainings_of_every_figure_once),
         cmocka_unit_test(files_that_are_no_job_files_are_refused),
         cmocka_unit_test(standard_input_is_a_dash),
         cmocka_unit_test(every_truncation_is_read_or_refused),
