@@ -236,6 +236,10 @@ void rows_end_naming(RowWriter *writer) {
     rows_restart(writer); /* kept columns are names: not the beginning of the first row */
 }
 
+void rows_fail(RowWriter *writer) {
+    writer->no_memory = true;
+}
+
 void rows_restart(RowWriter *writer) {
     writer->used = writer->kept = 0;
     writer->columns = writer->kept_columns = 0;

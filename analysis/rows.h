@@ -26,6 +26,8 @@ RowWriter *rows_create(FILE *out, RowFormat format);
 RowWriter *rows_create_table(Database *database, const char *table);
 bool rows_naming(const RowWriter *writer);
 void rows_end_naming(RowWriter *writer);
+/* What is being written ran out of memory: rows_finish will say so. */
+void rows_fail(RowWriter *writer);
 /* STATUS_IO or STATUS_NO_MEMORY when a row could not be written so far: nothing more will be. */
 Status rows_status(const RowWriter *writer, Error *err);
 /* Flushes out, if there is one, and frees the writer; a failure as rows_status. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_PAPER = 15, FEW_SEEDS = 5 };
+enum { AT_PAPER = 15, FEW_SEEDS = 5, GROUPS_TOLD = 20 };
 
 static void find_configurations(Summary *summary) {
     const Table *table = summary->table;
@@ -78,12 +78,16 @@ int configuration_at(const Configuration *configuration, int at) {
     return at < last ? at : last;
 }
 
-MeanInterval configuration_interval(const Configuration *configuration, Metric metric, int examples) {
-    double values[configuration->n_series];
+void configuration_values(const Configuration *configuration, Metric metric, int examples, double *values) {
     for (int i = 0; i < configuration->n_series; i++) {
         const Curves *curves = &configuration->series[i].curves;
         values[i] = examples < curves->n_points ? curves->value[curves_at(curves, metric, examples)] : NAN;
     }
+}
+
+MeanInterval configuration_interval(const Configuration *configuration, Metric metric, int examples) {
+    double values[configuration->n_series];
+    configuration_values(configuration, metric, examples, values);
     return mean_interval(values, configuration->n_series, CONFIDENCE_95);
 }
 
@@ -169,16 +173,23 @@ char *summary_remarks(const Summary *summary) {
     fprintf(out, "%d configuration%s x %d seed%s: %d of %d trainings done, %d diverged, %d failed%s\n", groups,
             plural(groups), table->n_seeds, plural(table->n_seeds), summary->done, table->n_trainings,
             summary->diverged, summary->failed, summary_is_complete(summary) ? "; complete" : "");
+    int incomplete = 0;
     for (int i = 0; i < groups; i++)
-        if (summary->training_groups[i].done < table->n_seeds) print_group(summary, &summary->training_groups[i], out);
+        if (summary->training_groups[i].done < table->n_seeds && incomplete++ < GROUPS_TOLD)
+            print_group(summary, &summary->training_groups[i], out);
+    if (incomplete > GROUPS_TOLD)
+        fprintf(out, "  and %d configurations more: tables/completeness.csv\n", incomplete - GROUPS_TOLD);
     if (table->orphans > 0)
         fprintf(out, "  %d cell%s left out: the training record is missing (palinode verify)\n", table->orphans,
                 plural(table->orphans));
     int fewest = fewest_seeds(summary);
     if (fewest == 1)
         fprintf(out, "  one seed only somewhere: no interval can be given there; the spread over seeds is unknown\n");
-    else if (fewest > 0 && fewest < FEW_SEEDS)
-        fprintf(out, "  only %d seeds: intervals over so few are wide and lean on normality\n", fewest);
+    else if (fewest > 0 && fewest <= FEW_SEEDS)
+        fprintf(
+            out,
+            "  only %d seeds: intervals over so few are wide and lean on normality; the smallest two-sided p is %g\n",
+            fewest, pow(2, 1 - fewest));
     if (mixed_fingerprints(table))
         fprintf(out, "  several numerics fingerprints: equal settings may differ in their last bits\n");
     return fclose(out) == 0 ? text : (free(text), NULL);

@@ -38,6 +38,8 @@ void summary_free(Summary *summary);
 
 /* The number of examples at which a configuration is read: at, or its last. */
 int configuration_at(const Configuration *configuration, int at);
+/* A metric of every seed at a number of examples into values (n_series); NaN beyond a series' last. */
+void configuration_values(const Configuration *configuration, Metric metric, int examples, double *values);
 /* Mean and 95 % interval over seeds of a metric at a number of examples < N. */
 MeanInterval configuration_interval(const Configuration *configuration, Metric metric, int examples);
 double configuration_self_check(const Configuration *configuration);

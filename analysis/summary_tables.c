@@ -1,10 +1,6 @@
 /* See summary_tables.h. */
 #include "analysis/summary_tables.h"
 
-#include "analysis/export.h"
-
-#include <errno.h>
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,114 +131,22 @@ Sheet *trainings_sheet(const Summary *summary) {
     return complete_or_null(sheet);
 }
 
-/* --- CSV -------------------------------------------------------------------------------------------------------- */
-
-static void interval_columns(RowWriter *rows, const MeanInterval *interval) {
-    row_integer(rows, "seeds", interval->n);
-    row_integer(rows, "undefined", interval->undefined);
-    row_number(rows, "mean", interval->mean);
-    row_number(rows, "standard_deviation", interval->standard_deviation);
-    row_number(rows, "low", interval->low);
-    row_number(rows, "high", interval->high);
-}
-
-static void configuration_rows(RowWriter *rows, const Configuration *configuration) {
-    const Series *series = configuration->series;
-    settings_columns(rows, &series->settings, series->predictor, true);
-    row_text(rows, "predictor", predictor_name(series->predictor));
-    row_number(rows, "self_check_accuracy", configuration_self_check(configuration));
-    row_keep(rows);
-    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
-        for (int examples = 0; examples < series->curves.n_points; examples++) {
-            MeanInterval interval = configuration_interval(configuration, metric, examples);
-            row_text(rows, "metric", metric_name(metric));
-            row_text(rows, "kind", "examples");
-            row_integer(rows, "index", examples);
-            interval_columns(rows, &interval);
-            row_end(rows);
-        }
-    }
-    rows_restart(rows);
-}
-
-static void write_summary(RowWriter *rows, const void *context) {
-    const Summary *summary = context;
-    Curves curves = {1, (double[METRIC_COUNT]){0}, (double[METRIC_COUNT]){0}};
-    Series nothing = {.settings = summary->table->defaults, .curves = curves};
-    configuration_rows(rows, &(Configuration){&nothing, 1}); /* names the columns */
-    rows_end_naming(rows);
-    for (int i = 0; i < summary->n_configurations; i++)
-        configuration_rows(rows, &summary->configurations[i]);
-}
-
-static void seed_rows(RowWriter *rows, const Series *series, int examples) {
-    settings_columns(rows, &series->settings, series->predictor, true);
-    row_text(rows, "predictor", predictor_name(series->predictor));
-    row_integer(rows, "seed", series->settings.training.seed);
-    row_text(rows, "kind", "examples");
-    row_integer(rows, "index", examples);
-    for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
-        char name[64];
-        size_t place = curves_at(&series->curves, metric, examples);
-        row_number(rows, metric_name(metric), rows_naming(rows) ? NAN : series->curves.value[place]);
-        snprintf(name, sizeof name, "%s_standard_error", metric_name(metric));
-        row_number(rows, name, rows_naming(rows) ? NAN : series->curves.standard_error[place]);
-    }
-    row_end(rows);
-}
-
-static void write_seeds(RowWriter *rows, const void *context) {
-    const Summary *summary = context;
-    seed_rows(rows, &(Series){.settings = summary->table->defaults}, 0); /* names the columns */
-    rows_end_naming(rows);
-    for (int i = 0; i < summary->n_configurations; i++) {
-        const Configuration *configuration = &summary->configurations[i];
-        for (int j = 0; j < configuration->n_series; j++)
-            seed_rows(rows, &configuration->series[j], configuration_at(configuration, summary->at));
-    }
-}
-
-static void training_row(RowWriter *rows, const Training *training, const Settings *defaults) {
-    Settings settings = *defaults;
-    settings.training = training->record.spec;
-    bool ended = training->ended;
-    row_id(rows, "training_id", &training->record.training_id);
-    row_integer(rows, "seed", training->record.spec.seed);
-    settings_columns(rows, &settings, PREDICTOR_MODEL, false);
-    row_text(rows, "outcome", ended ? outcome_name(training->record.outcome) : "not finished");
-    row_text(rows, "reason", ended ? training->record.reason : NULL);
-    row_number(rows, "steps_done", ended ? (double)training->record.steps_done : NAN);
-    row_number(rows, "final_loss", ended ? training->record.final_loss : NAN);
-    row_number(rows, "wall_s", ended ? training->record.wall_s : NAN);
-    row_end(rows);
-}
-
-static void write_trainings(RowWriter *rows, const void *context) {
-    const Summary *summary = context;
-    const Table *table = summary->table;
-    training_row(rows, &(Training){0}, &table->defaults); /* names the columns */
-    rows_end_naming(rows);
-    for (int i = 0; i < table->n_trainings; i++)
-        training_row(rows, &table->trainings[i], &table->defaults);
-}
-
-Status summary_write_csv(const Summary *summary, const char *dir, Error *err) {
-    Status status = csv_write(dir, "summary.csv", write_summary, summary, err);
-    if (status == STATUS_OK) status = csv_write(dir, "seeds.csv", write_seeds, summary, err);
-    if (status == STATUS_OK) status = csv_write(dir, "trainings.csv", write_trainings, summary, err);
-    return status;
-}
-
 /* --- JSON ------------------------------------------------------------------------------------------------------- */
 
 static json_t *real_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-static json_t *interval_json(const MeanInterval *interval) {
-    return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o}", "n", interval->n, "undefined", interval->undefined, "mean",
-                     real_or_null(interval->mean), "standard_deviation", real_or_null(interval->standard_deviation),
-                     "low", real_or_null(interval->low), "high", real_or_null(interval->high));
+/* Of values (count), which are put in order. */
+static json_t *statistics_json(double *values, int count) {
+    MeanInterval interval = mean_interval(values, count, CONFIDENCE_95);
+    Order order = order_of(values, count, values);
+    return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n", interval.n, "undefined",
+                     interval.undefined, "mean", real_or_null(interval.mean), "standard_deviation",
+                     real_or_null(interval.standard_deviation), "low", real_or_null(interval.low), "high",
+                     real_or_null(interval.high), "median", real_or_null(order.median), "interquartile_mean",
+                     real_or_null(order.interquartile_mean), "minimum", real_or_null(order.minimum), "maximum",
+                     real_or_null(order.maximum));
 }
 
 json_t *setting_json(const Setting *setting, const Settings *settings) {
@@ -269,8 +173,9 @@ static json_t *configuration_json(const Summary *summary, const Configuration *c
                                predictor_name(series->predictor), "seeds", seeds, "examples", examples,
                                "self_check_accuracy", real_or_null(configuration_self_check(configuration)));
     for (Metric metric = 0; result != NULL && metric < METRIC_COUNT; metric++) {
-        MeanInterval interval = configuration_interval(configuration, metric, examples);
-        json_object_set_new(result, metric_name(metric), interval_json(&interval));
+        double values[configuration->n_series];
+        configuration_values(configuration, metric, examples, values);
+        json_object_set_new(result, metric_name(metric), statistics_json(values, configuration->n_series));
     }
     return result;
 }

@@ -1,4 +1,4 @@
-/* The summary's numbers in three forms: sheets to read, CSV files to go on with, JSON for programs. */
+/* The summary's numbers in two forms: sheets to read, JSON for programs. summary_csv.h has the third. */
 #ifndef ANALYSIS_SUMMARY_TABLES_H
 #define ANALYSIS_SUMMARY_TABLES_H
 
@@ -16,13 +16,9 @@ Sheet *summary_sheet(const Summary *summary);
 /* The trainings of every configuration: how many are done, their final loss, time and speed. NULL: no memory. */
 Sheet *trainings_sheet(const Summary *summary);
 
-/* Writes DIR/summary.csv (every configuration, metric and number of examples: seeds, mean, standard deviation,
- * interval), DIR/seeds.csv (every seed's value at the summary's number of examples, to compare pair by pair) and
- * DIR/trainings.csv (how every training ended). DIR exists. STATUS_IO. */
-Status summary_write_csv(const Summary *summary, const char *dir, Error *err);
-
 /* {"at", "axes", "complete", "trainings": {..}, "seeds", "configurations": [{"settings": {axes}, "predictor", "seeds",
- * "examples", "self_check_accuracy", "nmse": {"n", "undefined", "mean", "standard_deviation", "low", "high"}, ..}],
+ * "examples", "self_check_accuracy", "nmse": {"n", "undefined", "mean", "standard_deviation", "low", "high", "median",
+ * "interquartile_mean", "minimum", "maximum"}, ..}],
  * "remarks": [..]}; undefined numbers are null. A new reference; NULL: no memory. */
 json_t *summary_json(const Summary *summary);
 

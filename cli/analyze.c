@@ -1,7 +1,9 @@
 /* palinode analyze: reads results, prints a table, writes tables, figures and a report beside them. */
+#include "analysis/completeness.h"
 #include "analysis/figure_choice.h"
 #include "analysis/gnuplot.h"
 #include "analysis/report.h"
+#include "analysis/summary_csv.h"
 #include "analysis/summary_tables.h"
 #include "analysis/verdict_tables.h"
 #include "cli/commands.h"
@@ -22,6 +24,14 @@ typedef struct AnalyzeOptions {
 } AnalyzeOptions;
 
 enum { WARNING_BYTES = 4096 };
+
+/* All that is found out, before it is written anywhere. */
+typedef struct Analysis {
+    Table *table;
+    Summary *summary;
+    Completeness *completeness;
+    Verdicts *verdicts;
+} Analysis;
 
 static Status make_dir(const char *out, const char *name, char path[PATH_MAX], Error *err) {
     if (snprintf(path, PATH_MAX, "%s%s%s", out, name[0] != '\0' ? "/" : "", name) >= PATH_MAX)
@@ -44,7 +54,8 @@ static Status draw(const FigureSet *figures, const char *dir, bool png, int *n_d
 }
 
 /* Writes tables/, figures/ and report.html under out; a figure that cannot be drawn does not stop the rest. */
-static Status write_files(const Summary *summary, const Verdicts *verdicts, const char *out, bool png, Error *err) {
+static Status write_files(const Analysis *analysis, const char *out, bool png, Error *err) {
+    const Summary *summary = analysis->summary;
     char tables[PATH_MAX], figures_dir[PATH_MAX], report[PATH_MAX];
     FigureSet figures = {0};
     int n_drawn = 0;
@@ -53,7 +64,8 @@ static Status write_files(const Summary *summary, const Verdicts *verdicts, cons
     if (status == STATUS_OK) status = make_dir(out, "tables", tables, err);
     if (status == STATUS_OK) status = make_dir(out, "figures", figures_dir, err);
     if (status == STATUS_OK) status = summary_write_csv(summary, tables, err);
-    if (status == STATUS_OK) status = verdicts_write_csv(verdicts, tables, err);
+    if (status == STATUS_OK) status = verdicts_write_csv(analysis->verdicts, tables, err);
+    if (status == STATUS_OK) status = completeness_write_csv(analysis->completeness, tables, err);
     if (status == STATUS_OK) {
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
         drawn = draw(&figures, figures_dir, png, &n_drawn, err);
@@ -66,19 +78,21 @@ static Status write_files(const Summary *summary, const Verdicts *verdicts, cons
     return status != STATUS_OK ? status : drawn;
 }
 
-static Status print_text(const Summary *summary, const Verdicts *verdicts, Error *err) {
+static Status print_text(const Analysis *analysis, Error *err) {
+    const Summary *summary = analysis->summary;
     char *remarks = summary_remarks(summary);
     Sheet *sheet = summary_sheet(summary);
     Status status = STATUS_OK;
     if (remarks != NULL && sheet != NULL) {
         fputs(remarks, stdout);
+        completeness_print(analysis->completeness, stdout);
         printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval\n\n", summary->at);
         sheet_print(sheet, stdout);
         bool hidden = false;
         for (int i = 0; i < sheet->n_columns; i++)
             hidden = hidden || sheet->hidden[i];
         if (hidden) printf("\nThe columns that did not fit are in tables/summary.csv and report.html.\n");
-        verdicts_print(verdicts, stdout);
+        verdicts_print(analysis->verdicts, stdout);
     } else {
         status = error_set(err, STATUS_NO_MEMORY, "no memory for the table");
     }
@@ -88,34 +102,42 @@ static Status print_text(const Summary *summary, const Verdicts *verdicts, Error
 }
 
 /* Everything as one JSON value; NULL: no memory. */
-static json_t *analysis_json(const Summary *summary, const Verdicts *verdicts) {
-    json_t *value = summary_json(summary);
-    if (value != NULL && json_object_update_new(value, verdicts_json(verdicts)) != 0) {
-        json_decref(value);
-        return NULL;
-    }
-    return value;
+static json_t *analysis_json(const Analysis *analysis) {
+    json_t *value = summary_json(analysis->summary);
+    if (value == NULL) return NULL;
+    json_object_set_new(value, "missing_cells", json_integer(analysis->completeness->missing_cells));
+    json_object_set_new(value, "fingerprints", json_integer(analysis->completeness->n_fingerprints));
+    if (json_object_update_new(value, verdicts_json(analysis->verdicts)) == 0) return value;
+    json_decref(value);
+    return NULL;
+}
+
+static Status read_results(const char *const *dirs, int n_dirs, const AnalyzeOptions *options, Analysis *analysis,
+                           Error *err) {
+    char warning[WARNING_BYTES] = "";
+    Status status = table_read(dirs, n_dirs, &analysis->table, warning, sizeof warning, err);
+    if (status == STATUS_OK) status = summary_create(analysis->table, (int)options->at, &analysis->summary, err);
+    if (status == STATUS_OK) status = completeness_create(analysis->summary, &analysis->completeness, err);
+    if (status == STATUS_OK)
+        status = verdicts_create(analysis->table, dirs, n_dirs, options->claims, &analysis->verdicts, warning,
+                                 sizeof warning, err);
+    print_warnings(warning);
+    return status;
 }
 
 static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions *options, Error *err) {
-    Table *table = NULL;
-    Summary *summary = NULL;
-    Verdicts *verdicts = NULL;
-    char warning[WARNING_BYTES] = "";
-    Status status = table_read(dirs, n_dirs, &table, warning, sizeof warning, err);
-    if (status == STATUS_OK) status = summary_create(table, (int)options->at, &summary, err);
+    Analysis analysis = {0};
+    Status status = read_results(dirs, n_dirs, options, &analysis, err);
     if (status == STATUS_OK)
-        status = verdicts_create(table, dirs, n_dirs, options->claims, &verdicts, warning, sizeof warning, err);
-    print_warnings(warning);
-    if (status == STATUS_OK)
-        status = options->json ? json_output(analysis_json(summary, verdicts), JSON_INDENT(2), err)
-                               : print_text(summary, verdicts, err);
+        status =
+            options->json ? json_output(analysis_json(&analysis), JSON_INDENT(2), err) : print_text(&analysis, err);
     fflush(stdout); /* the table is there before figures take their time */
     if (status == STATUS_OK)
-        status = write_files(summary, verdicts, options->output != NULL ? options->output : dirs[0], options->png, err);
-    verdicts_free(verdicts);
-    summary_free(summary);
-    table_free(table);
+        status = write_files(&analysis, options->output != NULL ? options->output : dirs[0], options->png, err);
+    verdicts_free(analysis.verdicts);
+    completeness_free(analysis.completeness);
+    summary_free(analysis.summary);
+    table_free(analysis.table);
     return status;
 }
 
