@@ -186,10 +186,8 @@ char *summary_remarks(const Summary *summary) {
     if (fewest == 1)
         fprintf(out, "  one seed only somewhere: no interval can be given there; the spread over seeds is unknown\n");
     else if (fewest > 0 && fewest <= FEW_SEEDS)
-        fprintf(
-            out,
-            "  only %d seeds: intervals over so few are wide and lean on normality; the smallest two-sided p is %g\n",
-            fewest, pow(2, 1 - fewest));
+        fprintf(out, "  only %d seeds: wide intervals that lean on normality; the smallest two-sided p is %g\n", fewest,
+                pow(2, 1 - fewest));
     if (mixed_fingerprints(table))
         fprintf(out, "  several numerics fingerprints: equal settings may differ in their last bits\n");
     return fclose(out) == 0 ? text : (free(text), NULL);
