@@ -75,6 +75,7 @@ Panel *figure_panel(Figure *figure, const char *title, const char *x_label) {
     snprintf(panel->title, sizeof panel->title, "%s", title);
     panel->x = free_axis(x_label);
     panel->y = free_axis("");
+    panel->colours = (ColourScale){.from = NAN, .to = NAN};
     return panel;
 }
 

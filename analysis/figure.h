@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PANELS_MAX = 3, FIGURE_NAME_BYTES = 96, FIGURE_TEXT_BYTES = 128, CAPTION_BYTES = 1536 };
+enum { PANELS_MAX = 6, FIGURE_NAME_BYTES = 96, FIGURE_TEXT_BYTES = 128, CAPTION_BYTES = 1536 };
 
 /* Layers are drawn in this order, whatever order they were added in. */
 typedef enum LayerKind {
@@ -56,9 +56,17 @@ typedef struct Axis {
     Tick *ticks;
 } Axis;
 
+/* What colours of a heat map's cells mean. */
+typedef struct ColourScale {
+    double from, to; /* values of the first and the last colour; NaN: the least and the largest in the panel */
+    bool diverging;  /* from blue by white to red, else from dark to light */
+} ColourScale;
+
 typedef struct Panel {
     char title[FIGURE_TEXT_BYTES]; /* the quantity and its unit */
     Axis x, y;
+    ColourScale colours;
+    int width; /* pixels; 0: the usual width */
     int n_layers;
     Layer *layers;
 } Panel;

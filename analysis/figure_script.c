@@ -15,6 +15,8 @@ enum {
     BETWEEN = 65,
     COLOUR_BOX = 14,
     COLOUR_BOX_ROOM = 70,
+    CELL_WIDTH = 30, /* from which on a number fits into a cell */
+    CELL_HEIGHT = 13,
     LEGEND_GAP = 25,
     LINE_SAMPLE = 32,
     KEY_STEP = 25,
@@ -57,6 +59,19 @@ static bool has_kind(const Panel *panel, LayerKind kind) {
     return false;
 }
 
+static int panel_width(const Panel *panel) {
+    return panel->width > 0 ? panel->width : PANEL;
+}
+
+/* Whether colours mean something of their own here: the scale of the next panel is not the same fixed one. */
+static bool has_colour_box(const Figure *figure, int number) {
+    const Panel *panel = &figure->panels[number];
+    if (!has_kind(panel, LAYER_CELLS)) return false;
+    if (number + 1 == figure->n_panels) return true;
+    const ColourScale *own = &panel->colours, *next = &figure->panels[number + 1].colours;
+    return !(own->from == next->from && own->to == next->to && own->diverging == next->diverging); /* true for NaN */
+}
+
 static int widest_tick(const Axis *axis) {
     int widest = 0;
     for (int i = 0; i < axis->n_ticks; i++) {
@@ -84,7 +99,7 @@ static Layout layout_of(const Figure *figure) {
         int letters = widest_tick(&panel->y) * LETTER, before = i == 0 ? LEFT : BETWEEN;
         if (panel->y.label[0] != '\0') before += 20;
         layout.panel_left[i] = x + (letters + 20 > before ? letters + 20 : before);
-        x = layout.panel_left[i] + PANEL + (has_kind(panel, LAYER_CELLS) ? COLOUR_BOX_ROOM : 0);
+        x = layout.panel_left[i] + panel_width(panel) + (has_colour_box(figure, i) ? COLOUR_BOX_ROOM : 0);
         if (has_kind(panel, LAYER_BARS)) layout.height = TOP + BOTTOM + ROW_STEP * (panel->y.n_ticks + 1);
     }
     if (legend_height > layout.height) layout.height = legend_height;
@@ -184,14 +199,42 @@ static void print_axis(const char *axis, const Axis *of, double from, double to,
     }
 }
 
-/* A heat map's numbers, light on dark and dark on light. */
-static void print_cell_texts(const Figure *figure, int index, double middle, FILE *out) {
-    for (int light = 0; light < 2; light++)
+/* The values of the first and the last colour of a panel. */
+static ColourScale colours_of(const Panel *panel) {
+    ColourScale scale = {.from = INFINITY, .to = -INFINITY, .diverging = panel->colours.diverging};
+    for (int i = 0; i < panel->n_layers; i++)
+        for (int j = 0; panel->layers[i].kind == LAYER_CELLS && j < panel->layers[i].n; j++) {
+            scale.from = fmin(scale.from, panel->layers[i].data[j].low); /* NaN is passed over */
+            scale.to = fmax(scale.to, panel->layers[i].data[j].low);
+        }
+    if (!isfinite(scale.from)) scale.from = 0, scale.to = 1;
+    if (!(scale.to > scale.from)) scale.to = scale.from + 1e-3;
+    if (!isnan(panel->colours.from)) scale.from = panel->colours.from;
+    if (!isnan(panel->colours.to)) scale.to = panel->colours.to;
+    return scale;
+}
+
+static bool cells_have_room(const Panel *panel, const Layout *layout) {
+    double from, to;
+    panel_x_range(panel, &from, &to);
+    if (panel_width(panel) / (to - from) < CELL_WIDTH) return false;
+    panel_y_range(panel, &from, &to);
+    return (layout->height - TOP - BOTTOM) / (to - from) >= CELL_HEIGHT;
+}
+
+/* A heat map's numbers, dark on bright colours and bright on dark ones. */
+static void print_cell_texts(const Figure *figure, int index, ColourScale scale, FILE *out) {
+    char is_bright[96];
+    double width = scale.to - scale.from;
+    if (scale.diverging)
+        snprintf(is_bright, sizeof is_bright, "abs($3 - %.6g) <= %.6g", scale.from + 0.5 * width, 0.35 * width);
+    else
+        snprintf(is_bright, sizeof is_bright, "$3 >= %.6g", scale.from + 0.55 * width);
+    for (int bright = 0; bright < 2; bright++)
         fprintf(out,
-                "'%s.dat' index %d using ($3 %s %.6g ? $1 : NaN):2:(sprintf('%%.2f', abs($3) < 0.005 ? 0 : $3)) with "
-                "labels "
-                "textcolor rgb '#%s' font ',11', \\\n     ",
-                figure->name, index, light ? ">=" : "<", middle, light ? "000000" : "ffffff");
+                "'%s.dat' index %d using ((%s) == %d ? $1 : NaN):2:(sprintf('%%.2f', abs($3) < 0.005 ? 0 : $3)) with "
+                "labels textcolor rgb '#%s' font ',11', \\\n     ",
+                figure->name, index, is_bright, bright, bright ? "000000" : "ffffff");
 }
 
 static void print_layer(const Figure *figure, const Layer *layer, int index, FILE *out) {
@@ -228,31 +271,28 @@ static void print_layer(const Figure *figure, const Layer *layer, int index, FIL
 /* Colours of a heat map and the box that tells them. */
 static void print_palette(const Figure *figure, const Layout *layout, int number, FILE *out) {
     const Panel *panel = &figure->panels[number];
-    double left = layout->panel_left[number] + PANEL + 8;
+    ColourScale scale = colours_of(panel);
+    double left = layout->panel_left[number] + panel_width(panel) + 8;
     fprintf(out, "set palette defined (");
     for (int i = 0; i < PALETTE_ANCHORS; i++)
-        fprintf(out, "%d '#%06x'%s", i, colour_ordered(i, PALETTE_ANCHORS), i + 1 < PALETTE_ANCHORS ? ", " : ")\n");
-    double from = INFINITY, to = -INFINITY;
-    for (int i = 0; i < panel->n_layers; i++)
-        for (int j = 0; panel->layers[i].kind == LAYER_CELLS && j < panel->layers[i].n; j++) {
-            from = fmin(from, panel->layers[i].data[j].low); /* NaN is passed over */
-            to = fmax(to, panel->layers[i].data[j].low);
-        }
-    if (!(to > from)) to = from + 1e-3;
-    if (!isfinite(from)) from = 0, to = 1;
-    fprintf(out,
-            "set cbrange [%.9g:%.9g]\nset colorbox vertical user origin screen %.5f,%.5f size screen %.5f,%.5f "
-            "noborder\n",
-            from, to, left / layout->width, (double)BOTTOM / layout->height, (double)COLOUR_BOX / layout->width,
+        fprintf(out, "%d '#%06x'%s", i, scale.diverging ? colour_diverging(i) : colour_ordered(i, PALETTE_ANCHORS),
+                i + 1 < PALETTE_ANCHORS ? ", " : ")\n");
+    fprintf(out, "set cbrange [%.9g:%.9g]\n", scale.from, scale.to);
+    if (!has_colour_box(figure, number)) {
+        fprintf(out, "unset colorbox\n");
+        return;
+    }
+    fprintf(out, "set colorbox vertical user origin screen %.5f,%.5f size screen %.5f,%.5f noborder\n",
+            left / layout->width, (double)BOTTOM / layout->height, (double)COLOUR_BOX / layout->width,
             1 - (double)(TOP + BOTTOM) / layout->height);
 }
 
 /* The layers of a panel, the first of them block first_index of the data. */
 static void print_panel(const Figure *figure, const Layout *layout, int number, int first_index, FILE *out) {
     const Panel *panel = &figure->panels[number];
-    double left = layout->panel_left[number], width = layout->width, from, to, middle = 0;
+    double left = layout->panel_left[number], width = layout->width, from, to;
     fprintf(out, "\n# --- panel %d\nset lmargin at screen %.5f\nset rmargin at screen %.5f\nset title ", number + 1,
-            left / width, (left + PANEL) / width);
+            left / width, (left + panel_width(panel)) / width);
     print_quoted(out, panel->title);
     fprintf(out, " noenhanced\n");
     panel_x_range(panel, &from, &to);
@@ -266,23 +306,14 @@ static void print_panel(const Figure *figure, const Layout *layout, int number, 
     for (LayerKind kind = 0; kind < LAYER_KINDS; kind++) {
         for (int i = 0; i < panel->n_layers; i++)
             if (panel->layers[i].kind == kind) print_layer(figure, &panel->layers[i], first_index + i, out);
-        for (int i = 0; kind == LAYER_CELLS && i < panel->n_layers; i++) {
-            if (panel->layers[i].kind != LAYER_CELLS || panel->layers[i].n > 150) continue; /* no room for numbers */
-            double least = INFINITY, most = -INFINITY;
-            for (int j = 0; j < panel->layers[i].n; j++) {
-                least = fmin(least, panel->layers[i].data[j].low);
-                most = fmax(most, panel->layers[i].data[j].low);
-            }
-            middle = least + 0.55 * (most - least);
-            print_cell_texts(figure, first_index + i, middle, out);
-        }
+        for (int i = 0; kind == LAYER_CELLS && i < panel->n_layers && cells_have_room(panel, layout); i++)
+            if (panel->layers[i].kind == LAYER_CELLS) print_cell_texts(figure, first_index + i, colours_of(panel), out);
     }
     fprintf(out, "NaN notitle\n"); /* ends the list */
 }
 
 static void print_terminal(const Figure *figure, const Layout *layout, FILE *out) {
-    fprintf(out,
-            "# Drawn by palinode analyze. To draw it again, here: gnuplot %s.gp   (as PNG: gnuplot -e png=1 %s.gp)\n",
+    fprintf(out, "# Drawn by palinode. To draw it again, here: gnuplot %s.gp   (as PNG: gnuplot -e png=1 %s.gp)\n",
             figure->name, figure->name);
     fprintf(out,
             "if (exists('png')) {\n"

@@ -16,6 +16,11 @@ uint32_t colour_ordered(int i, int n) {
     return colour;
 }
 
+uint32_t colour_diverging(int i) {
+    static const uint32_t anchors[PALETTE_ANCHORS] = {0x2166ac, 0x92c5de, 0xf7f7f7, 0xf4a582, 0xb2182b};
+    return anchors[i];
+}
+
 uint32_t colour_distinct(int i) {
     static const uint32_t set[] = {0x0072b2, 0xd55e00, 0x009e73, 0xcc79a7, 0xe69f00, 0x56b4e9};
     return set[i % (int)(sizeof set / sizeof set[0])];

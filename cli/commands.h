@@ -15,6 +15,7 @@ int command_evaluate(int argc, char **argv);
 int command_predict(int argc, char **argv);
 int command_train(int argc, char **argv);
 int command_model(int argc, char **argv);
+int command_inspect(int argc, char **argv);
 int command_theory(int argc, char **argv);
 int command_submit(int argc, char **argv);
 int command_wait(int argc, char **argv);

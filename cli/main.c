@@ -30,6 +30,7 @@ static const struct {
     {"evaluate", command_evaluate, "measure a trained model, also one trained with PyTorch"},
     {"predict", command_predict, "predictions of a model or a baseline for given prompts"},
     {"model", command_model, "take a kept model out of results"},
+    {"inspect", command_inspect, "what a trained model learned: its attention, and what each layer answers"},
     {"theory", command_theory, "weights set by hand against gradient descent, and what each piece is for"},
     {"settings", command_settings, "every setting of a job file, with its bounds and default"},
 };

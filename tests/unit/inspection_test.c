@@ -176,7 +176,6 @@ static void the_last_layer_and_the_targets_measure_as_evaluation_does(void **sta
     }
     for (int target = 0; target < TARGETS; target++)
         assert_near(inspection.baseline[target].cosine[target].mean, 1, 1e-6);
-    assert_int_equal(inspection_nearest(&inspection.baseline[3]), 3);
     model_free(model);
     evaluation_free(evaluation);
     inspection_free(&inspection);
@@ -216,6 +215,24 @@ static void a_model_without_mask_looks_at_all_responses(void **state) {
     free(parameters);
 }
 
+static void the_nearest_target_is_the_first_of_equals_and_none_where_all_are_far(void **state) {
+    AnswerInspection answer;
+    for (int target = 0; target < TARGETS; target++)
+        answer.cosine[target] = (Estimate){.count = 9, .mean = 0.1 * target, .standard_error = 0.01};
+    answer.cosine[TARGET_ALIGNED].mean = 2; /* not among those that are compared */
+    assert_int_equal(inspection_nearest(&answer), TARGET_CONTRAST);
+    answer.cosine[4].mean = answer.cosine[TARGET_CONTRAST].mean - 0.009;
+    assert_int_equal(inspection_nearest(&answer), 4);
+    for (int target = 0; target < TARGET_ALIGNED; target++)
+        answer.cosine[target].mean = 0.02;
+    assert_int_equal(inspection_nearest(&answer), -1);
+    for (int target = 0; target < TARGETS; target++)
+        answer.cosine[target] = (Estimate){.mean = NAN, .standard_error = NAN};
+    assert_int_equal(inspection_nearest(&answer), -1);
+    answer.cosine[TARGET_MEAN] = (Estimate){.count = 2, .mean = 0.5, .standard_error = 0.01};
+    assert_int_equal(inspection_nearest(&answer), TARGET_MEAN);
+}
+
 static void tau_b_counts_pairs_and_leaves_ties_out(void **state) {
     const double up[] = {1, 2, 3, 4}, down[] = {4, 3, 2, 1}, swapped[] = {1, 3, 2, 4}, tied[] = {1, 1, 2, 2},
                  same[] = {7, 7, 7, 7};
@@ -235,6 +252,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_last_layer_and_the_targets_measure_as_evaluation_does),
         cmocka_unit_test(prompts_after_others_are_measured_as_well),
         cmocka_unit_test(a_model_without_mask_looks_at_all_responses),
+        cmocka_unit_test(the_nearest_target_is_the_first_of_equals_and_none_where_all_are_far),
         cmocka_unit_test(tau_b_counts_pairs_and_leaves_ties_out),
     };
     return run_tests(tests, argc, argv);

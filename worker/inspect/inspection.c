@@ -15,7 +15,7 @@
 
 enum { GROUP = 8 };
 
-const int inspection_gd_steps[INSPECTION_GD] = {0, 1, 2, 5, 10, 20, 50, 100, 200};
+const int inspection_gd_steps[INSPECTION_GD] = {0, 1, 2, 5, 10, 20, 50, 100};
 
 /* --- estimates -------------------------------------------------------------------------------------------------- */
 
@@ -203,11 +203,13 @@ void inspection_free(Inspection *inspection) {
 }
 
 int inspection_nearest(const AnswerInspection *answer) {
-    int nearest = -1;
+    const Estimate *cosine = answer->cosine;
+    int largest = -1, nearest = 0;
     for (int target = 0; target < TARGET_ALIGNED; target++)
-        if (!isnan(answer->cosine[target].mean) &&
-            (nearest < 0 || answer->cosine[target].mean > answer->cosine[nearest].mean))
-            nearest = target;
+        if (cosine[target].count > 0 && (largest < 0 || cosine[target].mean > cosine[largest].mean)) largest = target;
+    if (largest < 0 || !(cosine[largest].mean > 3 * cosine[largest].standard_error)) return -1;
+    while (!(cosine[nearest].mean >= cosine[largest].mean - cosine[largest].standard_error))
+        nearest++;
     return nearest;
 }
 

@@ -29,7 +29,7 @@ typedef struct HeadInspection {
 
 /* What an answer is compared with: gd after so many steps (inspection_gd_steps), the mean of the responses, their
  * contrast, the aligned answer. */
-enum { INSPECTION_GD = 9 };
+enum { INSPECTION_GD = 8 };
 typedef enum Target {
     TARGET_GD = 0, /* the first of INSPECTION_GD */
     TARGET_MEAN = INSPECTION_GD,
@@ -68,7 +68,9 @@ Status inspection_of(const InspectionSettings *settings, const Kernels *kernels,
                      Inspection *out, Error *err);
 void inspection_free(Inspection *inspection);
 
-/* The target, the aligned answer left out, whose cosine with an answer is largest; -1: none is defined. */
+/* The target, the aligned answer left out, whose cosine with an answer is largest; of those within a standard error of
+ * the largest the first, so of equal ones the fewest steps of gd. -1: the largest is not clearly (by three standard
+ * errors) above 0. */
 int inspection_nearest(const AnswerInspection *answer);
 
 /* "x", "y", "r", "itself"; "gd 50", "mean", "contrast", "y*". */
