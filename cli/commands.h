@@ -10,6 +10,7 @@ int command_diff(int argc, char **argv);
 int command_export(int argc, char **argv);
 int command_merge(int argc, char **argv);
 int command_explain(int argc, char **argv);
+int command_replay(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_evaluate(int argc, char **argv);
 int command_predict(int argc, char **argv);

@@ -25,6 +25,7 @@ static const struct {
     {"export", command_export, "results as CSV, JSON lines or a SQLite database"},
     {"merge", command_merge, "the union of results folders, by id"},
     {"explain", command_explain, "why a training, cell or baseline is done, pending, failed or skipped"},
+    {"replay", command_replay, "do a recorded training again and compare it bit for bit"},
     {"verify", command_verify, "check every record; --repair cuts a torn tail"},
     {"train", command_train, "one training, its parameters to a safetensors file"},
     {"evaluate", command_evaluate, "measure a trained model, also one trained with PyTorch"},
