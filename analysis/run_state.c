@@ -140,7 +140,7 @@ static Status read_segments(const char *dir, FolderState *state, char *warning, 
     for (size_t i = 0; status == STATUS_OK && i < list.count; i++) {
         char path[PATH_MAX];
         segment_path(dir, "status", list.names[i], path);
-        json_t *content = json_load_file(path, 0, NULL);
+        json_t *content = segment_status(dir, list.names[i]);
         double updated_ms = status_number(content, "updated_unix_ms", NULL);
         if (!json_is_object(content) || isnan(updated_ms)) {
             size_t used = strlen(warning);
@@ -163,17 +163,39 @@ const SegmentState *folder_latest(const FolderState *state) {
     return latest;
 }
 
+bool folder_segment_counts(const FolderState *state, const SegmentState *segment) {
+    const SegmentState *latest = folder_latest(state);
+    Shard own = segment_shard(segment->status), last = segment_shard(latest->status);
+    if (own.count != last.count) return false;
+    for (int i = 0; i < state->n_segments; i++) {
+        const SegmentState *other = &state->segments[i];
+        Shard shard = segment_shard(other->status);
+        bool later = other->age_s < segment->age_s || (other->age_s == segment->age_s && other > segment);
+        if (shard.index == own.index && shard.count == own.count && later) return false;
+    }
+    return true;
+}
+
+/* By the latest run of every part of the grid: what is not done by any is left to do. */
 static int judge_exit_code(const FolderState *state) {
-    for (int i = 0; i < state->n_segments; i++)
-        if (state->segments[i].state == RUN_RUNNING) return STATUS_INCOMPLETE;
     const SegmentState *latest = folder_latest(state);
     const Census *census = &state->census;
-    if (latest != NULL && latest->state == RUN_DIED) return STATUS_INCOMPLETE;
-    double code = latest != NULL ? status_number(latest->status, "exit_code", NULL) : NAN;
-    if (code > 0) return (int)code;
-    double total = latest != NULL ? status_number(latest->status, "trainings", "total") : NAN;
-    if ((double)(census->trainings_done + census->trainings_diverged + census->trainings_failed) < total)
-        return STATUS_INCOMPLETE;
+    Shard last = latest != NULL ? segment_shard(latest->status) : (Shard){0};
+    int parts = 0, worst = STATUS_OK;
+    double total = 0;
+    for (int i = 0; i < state->n_segments; i++) {
+        const SegmentState *segment = &state->segments[i];
+        if (segment->state == RUN_RUNNING) return STATUS_INCOMPLETE;
+        if (!folder_segment_counts(state, segment)) continue;
+        double code = status_number(segment->status, "exit_code", NULL);
+        if (segment->state == RUN_DIED) return STATUS_INCOMPLETE;
+        if (code > worst) worst = (int)code;
+        total += status_number(segment->status, "trainings", "total");
+        parts++;
+    }
+    if (worst != STATUS_OK) return worst;
+    bool ended = census->trainings_done + census->trainings_diverged + census->trainings_failed >= (int64_t)total;
+    if (parts < last.count || (isfinite(total) && !ended)) return STATUS_INCOMPLETE;
     return census->trainings_failed > 0 ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -48,6 +48,8 @@ Status folder_state_read(const char *dir, FolderState **out, char *warning, size
 void folder_state_free(FolderState *state);
 /* The segment that was updated last; NULL: there is none. */
 const SegmentState *folder_latest(const FolderState *state);
+/* Whether a segment is the latest of its part of the grid; parts as the latest run has divided it. */
+bool folder_segment_counts(const FolderState *state, const SegmentState *segment);
 
 /* A number of a status file by its path ("flops", "done"; inner NULL: at the top); NaN where unknown. */
 double status_number(const json_t *status, const char *outer, const char *inner);

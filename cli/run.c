@@ -61,6 +61,8 @@ typedef struct Run {
     char segment[24];
     int64_t started_unix_ms;
     double started_s;
+    RunBefore before;
+    Status result; /* when it has ended */
     double last_status_s, last_live_s;
     ProgressPace pace;
 } Run;
@@ -171,7 +173,7 @@ static Status open_unfinished(Run *run, Error *err) {
     char path[PATH_MAX];
     if (realpath(run->dir, path) == NULL)
         return error_set(err, STATUS_IO, "%s: cannot resolve the path: %s", run->dir, strerror(errno));
-    return unfinished_open(path, true, &run->unfinished, err);
+    return unfinished_open(path, run->options.shard.count == 0, &run->unfinished, err);
 }
 
 /* Tells what has changed since the folder's last run, and asks where equal bits are no longer promised. */
@@ -209,6 +211,25 @@ static Deadline find_deadline(Run *run) {
     return deadline_after(now_s, isnan(left_s) ? INFINITY : left_s);
 }
 
+/* The status file as of now; exit_code -1: the run goes on. */
+static Status write_status(const Run *run, const RunView *view, int exit_code, Error *err) {
+    return status_file_write(run->dir, run->segment, view, run->started_unix_ms, exit_code, err);
+}
+
+/* The folder is this run's once its status file says that it lives and no other run was there before. */
+static Status claim(Run *run, Error *err) {
+    RunView view;
+    dispatch_view(run->dispatch, clock_monotonic_s(), &view);
+    Status status = write_status(run, &view, -1, err);
+    if (status == STATUS_OK) status = run_folder_claim(run->dir, run->segment, run->options.shard, err);
+    if (status != STATUS_INCOMPLETE) return status;
+    journal_close(run->journal, NULL, NULL);
+    run->journal = NULL;
+    dispatch_free(run->dispatch); /* so that nothing more is written there */
+    run->dispatch = NULL;
+    return status;
+}
+
 static Status start_coordinator(Run *run, Error *err) {
     const RunOptions *options = &run->options;
     ScheduleOptions plan = {.retries = (int)options->retries,
@@ -228,9 +249,10 @@ static Status start_coordinator(Run *run, Error *err) {
                         .mpi = channel_library(run->channel),
                         .roster = &run->roster,
                         .job = run->job,
+                        .shard = options->shard,
                         .started_unix_ms = run->started_unix_ms};
     uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
-    if (status == STATUS_OK) status = run_folder_read(run->dir, &run->journal, err);
+    if (status == STATUS_OK) status = run_folder_read(run->dir, options->shard, &run->journal, &run->before, err);
     if (status == STATUS_OK) status = open_unfinished(run, err);
     if (status == STATUS_OK) status = cost_model_create(&run->costs, err);
     plan.workers = run->roster.n_workers;
@@ -240,20 +262,17 @@ static Status start_coordinator(Run *run, Error *err) {
     if (status == STATUS_OK) status = run_folder_begin(run->dir, &origin, models_limit_bytes, run->journal, err);
     if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
     if (status == STATUS_OK) unfinished_sweep(run->unfinished); /* files of trainings that ended in an earlier run */
+    dispatching.earlier_drain_s = run->before.drain_s;
     if (status == STATUS_OK)
         status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->costs, run->unfinished,
                                  &dispatching, notice, run, &run->dispatch, err);
+    if (status == STATUS_OK) status = claim(run, err);
     if (status == STATUS_OK) announce(run);
     if (status == STATUS_OK) sequel_begin(options, &run->terminal);
     return status;
 }
 
 /* --- the loop --------------------------------------------------------------------------------------------------- */
-
-/* The status file as of now; exit_code -1: the run goes on. */
-static Status write_status(const Run *run, const RunView *view, int exit_code, Error *err) {
-    return status_file_write(run->dir, run->segment, view, run->started_unix_ms, exit_code, err);
-}
 
 static Status show(Run *run, double now_s, Error *err) {
     static const double LIVE_PERIOD_S = 0.2, STATUS_PERIOD_S = 2;
@@ -299,13 +318,32 @@ static Status loop(Run *run, Error *err) {
 static Status print_json(const Run *run, const RunView *view, Error *err) {
     json_t *root = json_pack(
         "{s:s, s:s, s:i, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:f, s:s}", "dir", run->dir,
-        "segment", run->segment, "exit_code", (int)dispatch_result(run->dispatch), "reason", view->stop_reason,
-        "trainings", "total", (json_int_t)view->trainings, "done", (json_int_t)view->trainings_done, "diverged",
+        "segment", run->segment, "exit_code", (int)run->result, "reason", view->stop_reason, "trainings", "total",
+        (json_int_t)view->trainings, "done", (json_int_t)view->trainings_done, "diverged",
         (json_int_t)view->trainings_diverged, "failed", (json_int_t)view->trainings_failed, "trained",
         (json_int_t)view->trained, "work", "total", (json_int_t)view->work_total, "done", (json_int_t)view->work_done,
         "failed", (json_int_t)view->work_failed, "cells_done", (json_int_t)view->cells_done, "baselines_done",
         (json_int_t)view->baselines_done, "elapsed_s", view->elapsed_s, "first_error", view->first_error);
     return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
+}
+
+/* The exit code of the run. Two runs in a row that gain nothing are an error: whoever runs the same command again for
+ * as long as it ends with 75 would do so for ever. */
+static Status judge(Run *run, const RunView *view) {
+    Status result = dispatch_result(run->dispatch);
+    bool idle = view->work_done + view->work_failed + (uint64_t)view->steps_done == 0;
+    if (result != STATUS_INCOMPLETE || !idle || !run->before.idle) return result;
+    bool late = strcmp(view->stop_reason, "deadline") == 0;
+    char text[512];
+    snprintf(text, sizeof text,
+             "like the run before, this one ended (%s) with neither a new result nor a new step, so running it again "
+             "would gain nothing: %s",
+             view->stop_reason,
+             late ? "give it more time (--time-limit, or the batch job's), at least for the longest evaluation or some "
+                    "steps of a training (palinode plan shows how long they take)"
+                  : "let it run until a training has saved its first steps (--checkpoint-every), and see what ends it");
+    terminal_say(&run->terminal, text);
+    return STATUS_FAILED;
 }
 
 /* The last words of a run: end record, status file, a line for the user. */
@@ -320,8 +358,9 @@ static Status finish(Run *run, Error *err) {
     status = journal_close(run->journal, &end, err);
     run->journal = NULL;
     dispatch_view(run->dispatch, clock_monotonic_s(), &view);
-    if (status == STATUS_OK) status = write_status(run, &view, (int)dispatch_result(run->dispatch), err);
     terminal_clear(&run->terminal);
+    run->result = judge(run, &view);
+    if (status == STATUS_OK) status = write_status(run, &view, (int)run->result, err);
     if (status != STATUS_OK) return status;
     snprintf(text, sizeof text,
              "%s after %s: %llu of %llu trainings done, %llu diverged, %llu failed; palinode analyze %s shows them",
@@ -396,7 +435,7 @@ static Status run_all(Run *run, const char *path, Status *result, Error *err) {
     if (status == STATUS_OK && channel_rank(run->channel) == 0) status = start_coordinator(run, err);
     if (status == STATUS_OK) status = loop(run, err);
     if (status == STATUS_OK && run->dispatch != NULL) status = finish(run, err);
-    if (status == STATUS_OK && run->dispatch != NULL) *result = dispatch_result(run->dispatch);
+    if (status == STATUS_OK && run->dispatch != NULL) *result = run->result;
     return status;
 }
 

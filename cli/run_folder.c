@@ -8,10 +8,13 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 Status run_folder_make(const char *path, Error *err) {
     char part[PATH_MAX];
@@ -39,20 +42,77 @@ static Status write_job_files(const char *dir, const Job *job, Error *err) {
     return status;
 }
 
-/* A folder takes one run at a time: two would both do all that is missing. */
-static Status refuse_live_dir(const char *dir, Error *err) {
+/* --- other runs -------------------------------------------------------------------------------------------------- */
+
+/* Whether runs on these parts of the grid may work at one time: else both would do the same. */
+static bool get_along(Shard ours, Shard theirs) {
+    return ours.count > 0 && ours.count == theirs.count && ours.index != theirs.index;
+}
+
+/* Refuses a run of the segment that goes on, unless it does another shard. */
+static Status refuse_live_run(const char *dir, const char *segment, Shard shard, Error *err) {
+    char part[64] = "";
+    if (!segment_is_alive(dir, segment)) return STATUS_OK;
+    json_t *status = segment_status(dir, segment);
+    Shard other = segment_shard(status);
+    json_decref(status);
+    if (get_along(shard, other)) return STATUS_OK;
+    if (other.count > 0) snprintf(part, sizeof part, " on shard %d/%d", other.index, other.count);
+    return error_set(err, STATUS_INCOMPLETE,
+                     "%s: run %s is going on there%s (palinode status shows it); wait for its end, or, if it is none "
+                     "of palinode's processes, remove status-%s.json",
+                     dir, segment, part, segment);
+}
+
+/* Takes what there is to know of the latest run on this part of the grid. */
+static void look_back(const char *dir, const SegmentList *runs, Shard shard, RunBefore *before) {
+    json_int_t latest_ms = -1;
+    *before = (RunBefore){0};
+    for (size_t i = 0; i < runs->count; i++) {
+        json_int_t started_ms, done, failed, steps;
+        double drain_s = 0;
+        json_t *status = segment_status(dir, runs->names[i]);
+        Shard other = segment_shard(status);
+        bool known = status != NULL && json_unpack(status, "{s:I, s:{s:I, s:I}, s:I}", "started_unix_ms", &started_ms,
+                                                   "work", "done", &done, "failed", &failed, "steps_done", &steps) == 0;
+        if (known && other.index == shard.index && other.count == shard.count && started_ms > latest_ms) {
+            latest_ms = started_ms;
+            json_unpack(status, "{s:F}", "drain_s", &drain_s);
+            *before = (RunBefore){.idle = done + failed + steps == 0, .drain_s = drain_s};
+        }
+        json_decref(status);
+    }
+}
+
+/* A run that has taken a segment and not yet written its status file is waited for a moment. */
+static void await_status(const char *dir, const char *segment) {
+    enum { FRESH_S = 5, PAUSE_MS = 50 };
+    char status_path[PATH_MAX], records_path[PATH_MAX];
+    struct stat state;
+    segment_path(dir, "status", segment, status_path);
+    segment_path(dir, "records", segment, records_path);
+    while (access(status_path, F_OK) != 0 && stat(records_path, &state) == 0 && time(NULL) - state.st_mtime < FRESH_S)
+        poll(NULL, 0, PAUSE_MS);
+}
+
+Status run_folder_claim(const char *dir, const char *segment, Shard shard, Error *err) {
     SegmentList runs;
-    Status status = segments_list(dir, "status", &runs, err);
-    for (size_t i = 0; status == STATUS_OK && i < runs.count; i++)
-        if (segment_is_alive(dir, runs.names[i]))
-            status =
-                error_set(err, STATUS_INCOMPLETE,
-                          "%s: run %s is going on there (palinode status shows it); wait for its end, or, if it is "
-                          "none of palinode's processes, remove status-%s.json",
-                          dir, runs.names[i], runs.names[i]);
+    char path[PATH_MAX];
+    Status status = segments_list(dir, "records", &runs, err); /* in their order */
+    for (size_t i = 0; status == STATUS_OK && i < runs.count && strcmp(runs.names[i], segment) != 0; i++) {
+        await_status(dir, runs.names[i]);
+        status = refuse_live_run(dir, runs.names[i], shard, err);
+    }
     segments_free(&runs);
+    if (status != STATUS_INCOMPLETE) return status;
+    segment_path(dir, "records", segment, path);
+    unlink(path);
+    segment_path(dir, "status", segment, path);
+    unlink(path);
     return status;
 }
+
+/* --- the start --------------------------------------------------------------------------------------------------- */
 
 /* NAME=value lines of the batch system's variables that identify a job. */
 static void describe_scheduler(char *text, size_t size) {
@@ -91,7 +151,9 @@ static Status start_journal(const RunOrigin *origin, uint64_t models_limit_bytes
                                    .n_ranks = roster->n_ranks,
                                    .n_workers = roster->n_workers,
                                    .started_unix_ms = origin->started_unix_ms,
-                                   .fingerprint = here->fingerprint}};
+                                   .fingerprint = here->fingerprint,
+                                   .shard_index = origin->shard.index,
+                                   .shard_count = origin->shard.count}};
     Status status = command != NULL && ranks != NULL ? journal_start(journal, &header, models_limit_bytes, err)
                                                      : error_set(err, STATUS_NO_MEMORY, "out of memory");
     free(command);
@@ -99,10 +161,15 @@ static Status start_journal(const RunOrigin *origin, uint64_t models_limit_bytes
     return status;
 }
 
-Status run_folder_read(const char *dir, Journal **out, Error *err) {
+Status run_folder_read(const char *dir, Shard shard, Journal **out, RunBefore *before, Error *err) {
     char warning[2048] = "";
+    SegmentList runs = {0};
     Status status = run_folder_make(dir, err);
-    if (status == STATUS_OK) status = refuse_live_dir(dir, err);
+    if (status == STATUS_OK) status = segments_list(dir, "status", &runs, err);
+    for (size_t i = 0; status == STATUS_OK && i < runs.count; i++)
+        status = refuse_live_run(dir, runs.names[i], shard, err);
+    if (status == STATUS_OK) look_back(dir, &runs, shard, before);
+    segments_free(&runs);
     if (status == STATUS_OK) status = journal_open_reader(dir, out, warning, sizeof warning, err);
     print_warnings(warning);
     return status;

@@ -5,6 +5,7 @@
 
 #include "coordinator/journal.h"
 #include "coordinator/roster.h"
+#include "coordinator/shard.h"
 #include "jobs/job.h"
 
 /* Where a run comes from, for the header of its records. */
@@ -14,17 +15,28 @@ typedef struct RunOrigin {
     const char *mpi; /* the MPI library really loaded */
     const Roster *roster;
     const Job *job;
+    Shard shard;
     int64_t started_unix_ms;
 } RunOrigin;
 
 /* Makes dir with its parents; one that is there stays as it is. */
 Status run_folder_make(const char *dir, Error *err);
 
+/* What the folder tells of the latest run on the same part of the grid. */
+typedef struct RunBefore {
+    bool idle;      /* it ended with neither a new result nor a new step */
+    double drain_s; /* how long its draining took; 0: not known */
+} RunBefore;
+
 /* Reads what is known in dir, which is made with its parents. Warnings of damaged segments go to stderr.
- * STATUS_INCOMPLETE: another run is going on there. */
-Status run_folder_read(const char *dir, Journal **out, Error *err);
+ * STATUS_INCOMPLETE: another run is going on there that this one must not join. Runs of different shards, of the same
+ * number of shards, may work at one time. */
+Status run_folder_read(const char *dir, Shard shard, Journal **out, RunBefore *before, Error *err);
 /* Starts the run's segment in dir and writes job.yaml and job.resolved.yaml. */
 Status run_folder_begin(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal *journal,
                         Error *err);
+/* Of runs that began in the same instant, the one with the lowest segment goes on: to be called when this run's status
+ * file is written. STATUS_INCOMPLETE: another one does, and this run's files have been removed. */
+Status run_folder_claim(const char *dir, const char *segment, Shard shard, Error *err);
 
 #endif

@@ -22,6 +22,7 @@ bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code
                             .models_limit_gib = 16,
                             .checkpoint_every_s = 300,
                             .time_limit_s = NAN};
+    const char *shard = NULL;
     const Option table[] = {
         {.name = "output",
          .letter = 'o',
@@ -54,6 +55,12 @@ bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code
          .argument = "TIME",
          .environment = "PALINODE_CHECKPOINT_EVERY",
          .summary = "how often a training saves itself (30s, 5m), so that a crash costs no more (default 5m)"},
+        {.name = "shard",
+         .type = OPTION_TEXT,
+         .value = &shard,
+         .argument = "I/N",
+         .environment = "PALINODE_SHARD",
+         .summary = "do part I of N equal parts of the grid; runs on different parts may share a folder"},
         {.name = "rerun",
          .type = OPTION_TEXT,
          .value = &options->rerun,
@@ -142,7 +149,12 @@ bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code
     int n_operands;
     if (!command_line(&command, argc, argv, &options->operands, &n_operands, exit_code)) return false;
     options->job = options->operands[0];
-    return true;
+    Error err;
+    if (shard == NULL || shard_parse(shard, &options->shard)) return true;
+    error_set(&err, STATUS_USAGE, "--shard: expected I/N, part I of N equal parts of the grid (2/8), not '%s'", shard);
+    *exit_code = report_error(STATUS_USAGE, &err);
+    run_options_free(options);
+    return false;
 }
 
 void run_options_free(RunOptions *options) {

@@ -5,6 +5,8 @@
 #include "cli/options.h"
 #include "cli/warning.h"
 #include "coordinator/progress.h"
+#include "coordinator/segments.h"
+#include "proto/base/clock.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,16 +34,31 @@ static void print_trainings(const json_t *status) {
     printf("\n");
 }
 
+/* When a run will end, and when it has to. */
+static void print_end(const SegmentState *segment) {
+    char text[DURATION_BYTES], lower_text[DURATION_BYTES], upper_text[DURATION_BYTES];
+    double eta = status_number(segment->status, "eta_s", NULL),
+           lower = status_number(segment->status, "eta_lower_s", NULL),
+           upper = status_number(segment->status, "eta_upper_s", NULL),
+           deadline_ms = status_number(segment->status, "deadline_unix_ms", NULL);
+    if (isfinite(eta)) printf(", ETA %s", progress_duration(eta, text, sizeof text));
+    if (isfinite(eta) && isfinite(upper))
+        printf(" (%s to %s)", progress_duration(lower, lower_text, sizeof lower_text),
+               progress_duration(upper, upper_text, sizeof upper_text));
+    if (json_is_true(json_object_get(segment->status, "draining"))) printf(", saving to stop");
+    if (isfinite(deadline_ms))
+        printf(", time limit in %s",
+               progress_duration(fmax(0, (deadline_ms - (double)clock_unix_ms()) / 1e3), text, sizeof text));
+}
+
 static void print_work(const SegmentState *segment) {
-    char text[DURATION_BYTES];
     double total = status_number(segment->status, "flops", "total"),
            done = status_number(segment->status, "flops", "done");
-    double rate = status_number(segment->status, "rate_gflops", NULL),
-           eta = status_number(segment->status, "eta_s", NULL);
+    double rate = status_number(segment->status, "rate_gflops", NULL);
     if (!(total > 0)) return;
     printf("  work       %.0f %% of this run's operations", 100 * done / total);
     if (rate > 0) printf(", %.3g GFLOP/s", rate);
-    if (segment->state == RUN_RUNNING && isfinite(eta)) printf(", ETA %s", progress_duration(eta, text, sizeof text));
+    if (segment->state == RUN_RUNNING) print_end(segment);
     printf("\n");
 }
 
@@ -49,8 +66,11 @@ static void print_segment(const SegmentState *segment) {
     char age[DURATION_BYTES], code[32];
     const json_t *status = segment->status;
     const char *reason = status_text(status, "reason"), *error = status_text(status, "first_error");
-    printf("run %s on %s, process %s: ", status_text(status, "segment"), status_text(status, "host"),
+    printf("run %s on %s, process %s", status_text(status, "segment"), status_text(status, "host"),
            count_text(status_number(status, "pid", NULL), code));
+    Shard shard = segment_shard(status);
+    if (shard.count > 0) printf(", shard %d/%d", shard.index, shard.count);
+    printf(": ");
     progress_duration(segment->age_s, age, sizeof age);
     if (segment->state == RUN_ENDED)
         printf("ended %s ago%s%s, exit code %s\n", age, reason[0] != '\0' ? ", " : "", reason,
@@ -64,12 +84,12 @@ static void print_segment(const SegmentState *segment) {
     if (error[0] != '\0') printf("  first error %s\n", error);
 }
 
-/* Runs that ended are history once a later one was there: only living ones and the latest are shown. */
+/* Runs that ended are history once a later one did the same part of the grid: only living ones and the latest of every
+ * shard are shown. */
 static void print_text(const char *dir, const FolderState *state) {
-    const SegmentState *latest = folder_latest(state);
     const Census *census = &state->census;
     for (int i = 0; i < state->n_segments; i++)
-        if (state->segments[i].state == RUN_RUNNING || &state->segments[i] == latest)
+        if (state->segments[i].state == RUN_RUNNING || folder_segment_counts(state, &state->segments[i]))
             print_segment(&state->segments[i]);
     printf(
         "records in %s\n  trainings  %lld done, %lld diverged, %lld failed\n  measured   %lld cells, %lld baselines\n",

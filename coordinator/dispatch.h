@@ -57,7 +57,8 @@ typedef struct RunView {
     double eta_lower_s, eta_upper_s; /* in four cases of five it is between these; NaN: not known yet */
     double deadline_s;               /* until the time limit; INFINITY: there is none */
     double drain_took_s;             /* NaN: it did not drain, or still does */
-    int ranks, workers, running;     /* pieces under way */
+    Shard shard;
+    int ranks, workers, running; /* pieces under way */
     int n_shown;
     double loss[RUNNING_SHOWN]; /* of trainings under way; NaN: none reported yet */
     const char *first_error;    /* "" when there is none */

@@ -36,7 +36,8 @@ static void look_ahead(Dispatch *dispatch, double now_s) {
 
 void dispatch_view(Dispatch *dispatch, double now_s, RunView *view) {
     const ScheduleTotals *totals = schedule_totals(dispatch->schedule);
-    *view = (RunView){.trainings = totals->trainings,
+    *view = (RunView){.shard = totals->shard,
+                      .trainings = totals->trainings,
                       .trainings_done = dispatch->in_state[TRAINING_DONE],
                       .trainings_diverged = dispatch->in_state[TRAINING_DIVERGED],
                       .trainings_failed = dispatch->in_state[TRAINING_FAILED],

@@ -7,7 +7,8 @@
 
 /* "[######......] 7/24 trainings  2 running (loss 15.21 14.88)  61 GFLOP/s  ETA 3 m 20 s", cut to columns. */
 void progress_live(const RunView *view, int columns, char *text, size_t text_bytes);
-/* "7/24 trainings (29 % of the work), 2 running (loss 15.21 14.88), 61 GFLOP/s, 2 m 5 s so far, ETA 3 m 20 s" */
+/* "7/24 trainings (29 % of the work), 2 running (loss 15.21 14.88), 61 GFLOP/s, 2 m 5 s so far, ETA 3 m 20 s (3 m 5 s
+ * to 3 m 50 s)"; with a time limit that may come before, ", time limit in 2 m 0 s" */
 void progress_plain(const RunView *view, char *text, size_t text_bytes);
 /* Share of the nominal work done, 0 .. 1. */
 double progress_share(const RunView *view);

@@ -83,6 +83,7 @@ Status schedule_create(const Job *job, const Journal *known, CostModel *costs, c
                            .costs = costs,
                            .evaluation = job_evaluation(job),
                            .options = *options,
+                           .totals = {.shard = options->shard},
                            .next_work = 1};
     int n_classes = 0;
     Status status = pending_create(job_grid_points(job) * places_per_point(schedule), costs, &schedule->pending, err);

@@ -32,6 +32,7 @@ typedef struct ScheduleOptions {
 /* Counts over the grid, or over the shard's part of it, as found when the schedule was made; what is to be done stops
  * at the limit. */
 typedef struct ScheduleTotals {
+    Shard shard;                                                              /* as in the options */
     uint64_t trainings, trainings_done, trainings_diverged, trainings_failed; /* before this run */
     uint64_t to_train, to_evaluate, baseline_sets;                            /* pieces of work of each kind */
     uint64_t cells, cells_done, to_retrain; /* to_retrain: in to_train only because no model was kept */

@@ -5,12 +5,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <jansson.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STALE_MS = 120000 };
@@ -101,12 +102,30 @@ static bool runs_here(pid_t pid) {
     return state != 'Z' && state != 'X' && strcmp(name, own_name) == 0;
 }
 
+json_t *segment_status(const char *dir, const char *segment) {
+    char path[PATH_MAX];
+    struct stat state;
+    segment_path(dir, "status", segment, path);
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a FIFO would have no end */
+    if (descriptor < 0) return NULL;
+    bool regular = fstat(descriptor, &state) == 0 && S_ISREG(state.st_mode);
+    json_t *status = regular ? json_loadfd(descriptor, 0, NULL) : NULL;
+    close(descriptor);
+    return status;
+}
+
+Shard segment_shard(const json_t *status) {
+    Shard shard = {0};
+    if (json_unpack((json_t *)status, "{s:{s:i, s:i}}", "shard", "index", &shard.index, "count", &shard.count) != 0)
+        return (Shard){0};
+    return shard;
+}
+
 bool segment_is_alive(const char *dir, const char *segment) {
-    char path[PATH_MAX], here[256] = "";
+    char here[256] = "";
     const char *state = "", *host = "";
     json_int_t pid = 0, updated_ms = 0;
-    segment_path(dir, "status", segment, path);
-    json_t *root = json_load_file(path, 0, NULL);
+    json_t *root = segment_status(dir, segment);
     bool known = root != NULL && json_unpack(root, "{s:s, s:I, s:s, s:I}", "state", &state, "pid", &pid, "host", &host,
                                              "updated_unix_ms", &updated_ms) == 0;
     bool alive = known && strcmp(state, "running") == 0;

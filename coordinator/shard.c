@@ -17,6 +17,17 @@ struct Deal {
     Suit *latest; /* that was asked for last */
 };
 
+bool shard_parse(const char *text, Shard *out) {
+    enum { SHARDS_MAX = 100000 };
+    char *slash, *end;
+    long index = strtol(text, &slash, 10);
+    if (slash == text || *slash != '/' || slash[1] < '0' || slash[1] > '9') return false;
+    long count = strtol(slash + 1, &end, 10);
+    if (*end != '\0' || index < 1 || count < index || count > SHARDS_MAX) return false;
+    *out = count == 1 ? (Shard){0} : (Shard){.index = (int)index, .count = (int)count};
+    return true;
+}
+
 static int dearer_first(const void *a, const void *b) {
     double left = ((const Suit *)a)->flops, right = ((const Suit *)b)->flops;
     return (left < right) - (left > right);

@@ -15,6 +15,9 @@ typedef struct Shard {
     int index, count;
 } Shard;
 
+/* Reads "2/8"; "1/1" is all of the grid. false: it is nothing of the kind. */
+bool shard_parse(const char *text, Shard *out);
+
 typedef struct Deal Deal;
 
 /* For a shard of several. */
