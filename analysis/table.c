@@ -243,6 +243,24 @@ static int compare_series_ids(const void *a, const void *b) {
     return order != 0 ? order : left->order - right->order;
 }
 
+/* Orders what one model is measured under: critic and prompts; 0: the same. */
+static int compare_measurements(const Series *a, const Series *b) {
+    int order = (a->predictor > b->predictor) - (a->predictor < b->predictor);
+    if (order == 0) order = memcmp(&a->training_id, &b->training_id, sizeof(Id));
+    return order != 0 ? order : compare_settings(&a->settings, &b->settings, PREDICTOR_MEAN, true);
+}
+
+/* The same, then how rounds begin and are judged; cells with more rounds first, those without last. */
+static int compare_rounds(const void *a, const void *b) {
+    const Series *left = a, *right = b;
+    const EvaluationSettings *begun = &left->settings.evaluation, *other = &right->settings.evaluation;
+    int order = compare_measurements(left, right);
+    if (order == 0) order = (left->rounds.count == 0) - (right->rounds.count == 0);
+    if (order == 0) order = begun->initial_responses - other->initial_responses;
+    if (order == 0) order = (begun->right_cosine > other->right_cosine) - (begun->right_cosine < other->right_cosine);
+    return order != 0 ? order : right->rounds.count - left->rounds.count;
+}
+
 static int compare_training_ids(const void *a, const void *b) {
     const Training *left = a, *right = b;
     int order = memcmp(&left->record.training_id, &right->record.training_id, sizeof(Id));
@@ -307,6 +325,26 @@ static void settle_series(Table *table) {
     table->n_series = kept;
 }
 
+/* One rollout gives all rounds: of the cells of a model under a critic, one with fewer rounds, or none, says nothing
+ * that one with more does not. */
+static void drop_fewer_rounds(Table *table) {
+    sort(table->series, table->n_series, sizeof *table->series, compare_rounds);
+    int kept = 0;
+    for (int i = 0; i < table->n_series; i++) {
+        Series *next = &table->series[i];
+        const Series *last = kept > 0 ? &table->series[kept - 1] : NULL;
+        bool model = next->predictor == PREDICTOR_MODEL, same = last != NULL && compare_measurements(last, next) == 0;
+        bool begun_alike = same &&
+                           last->settings.evaluation.initial_responses == next->settings.evaluation.initial_responses &&
+                           last->settings.evaluation.right_cosine == next->settings.evaluation.right_cosine;
+        if (model && same && (begun_alike || next->rounds.count == 0))
+            series_free(next);
+        else
+            table->series[kept++] = *next;
+    }
+    table->n_series = kept;
+}
+
 Status table_expect(Table *table, const Job *job, Error *err) {
     settle_trainings(table);
     uint64_t points = job_grid_points(job);
@@ -358,6 +396,7 @@ static Status find_seeds(Table *table, Error *err) {
 Status table_finish(Table *table, Error *err) {
     settle_trainings(table);
     settle_series(table);
+    drop_fewer_rounds(table);
     sort(table->trainings, table->n_trainings, sizeof *table->trainings, compare_trainings);
     sort(table->series, table->n_series, sizeof *table->series, compare_series);
     int count;

@@ -3,8 +3,9 @@
  * A series is one predictor (the trained model or a baseline) under one critic: the long table's rows of one cell, kept
  * together as curves. A configuration is all settings except the seed; series are sorted so that those of one
  * configuration lie side by side, by seed. Of records with the same id (re-runs) the last read wins, but a
- * failure never hides a result. Which settings
- * vary (the axes) is found out from the data. The table knows nothing of statistics, files to write or looks. */
+ * failure never hides a result; of cells that differ in their number of rounds alone, the one with most stands for all.
+ * Which settings vary (the axes) is found out from the data. The table knows nothing of statistics, files to write or
+ * looks. */
 #ifndef ANALYSIS_TABLE_H
 #define ANALYSIS_TABLE_H
 

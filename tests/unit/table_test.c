@@ -79,27 +79,46 @@ static void settings_that_a_training_did_not_depend_on_make_no_axis(void **state
     table_free(table);
 }
 
-static void a_cell_with_rounds_is_another_configuration_than_one_without(void **state) {
+static void of_cells_that_differ_in_their_number_of_rounds_the_one_with_most_stands_for_all(void **state) {
     Table *table = table_create();
     TrainingSpec spec = fake_spec(2, 5);
     char text[128];
-    add_fake_training(table, spec);
+    add_fake_training(table, spec); /* without rounds, at qualities 1 and 0.5, and two baselines of each */
+    add_fake(table, fake_cell_with_rounds(&spec, 1, 2));
     add_fake(table, fake_cell_with_rounds(&spec, 1, 4));
+    add_fake(table, fake_cell_with_rounds(&spec, 1, 3));
     assert_int_equal(table_finish(table, NULL), STATUS_OK);
-    assert_int_equal(table->n_series, 2 + 4 + 1);
-    const Series *without = &table->series[0], *with = &table->series[1];
-    assert_int_equal(without->rounds.count, 0);
+    assert_int_equal(table->n_series, 2 + 4);
+    const Series *with = &table->series[0], *without = &table->series[3];
     assert_int_equal(with->rounds.count, 5);
     assert_int_equal(with->settings.evaluation.rounds, 4);
     assert_int_equal(with->settings.evaluation.initial_responses, 3);
     assert_near(with->settings.evaluation.right_cosine, 0.75, 0);
     assert_near(with->rounds.self_check_accuracy, 0.75, 0);
     assert_near(with->rounds.value[round_curves_at(&with->rounds, ROUND_GAIN, 4)], fake_round_value(1, 5, 4), 0);
-    assert_true(series_compare_configuration(without, with) < 0);
-    assert_true(series_same_task(without, with)); /* the baselines are those of both */
-    assert_string_equal(series_label(table, with, NULL, text, sizeof text),
+    assert_int_equal(without->predictor, PREDICTOR_MODEL);
+    assert_near(without->settings.critic.quality, 0.5, 0);
+    assert_int_equal(without->rounds.count, 0);
+    assert_string_equal(series_label(table, &table->series[1], NULL, text, sizeof text), "q 1"); /* a baseline */
+    table_free(table);
+}
+
+static void rounds_that_begin_or_are_judged_otherwise_are_another_configuration(void **state) {
+    Table *table = table_create();
+    TrainingSpec spec = fake_spec(2, 5);
+    char text[128];
+    Record other = fake_cell_with_rounds(&spec, 1, 2);
+    other.of.cell.rounds.right_cosine = 0.5;
+    other.of.cell.cell_id.bytes[0] ^= 1;
+    add_fake_training(table, spec);
+    add_fake(table, other);
+    add_fake(table, fake_cell_with_rounds(&spec, 1, 4));
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(table->n_series, 3 + 4);
+    assert_true(series_compare_configuration(&table->series[0], &table->series[1]) < 0);
+    assert_true(series_same_task(&table->series[0], &table->series[1])); /* the baselines are those of both */
+    assert_string_equal(series_label(table, &table->series[1], NULL, text, sizeof text),
                         "q 1, rounds 4, initial_responses 3, right_cosine 0.75");
-    assert_string_equal(series_label(table, &table->series[2], NULL, text, sizeof text), "q 1"); /* a baseline */
     table_free(table);
 }
 
@@ -228,7 +247,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(of_records_with_the_same_id_the_last_read_wins),
         cmocka_unit_test(a_cell_read_before_its_training_gets_its_settings_all_the_same),
         cmocka_unit_test(settings_that_a_training_did_not_depend_on_make_no_axis),
-        cmocka_unit_test(a_cell_with_rounds_is_another_configuration_than_one_without),
+        cmocka_unit_test(of_cells_that_differ_in_their_number_of_rounds_the_one_with_most_stands_for_all),
+        cmocka_unit_test(rounds_that_begin_or_are_judged_otherwise_are_another_configuration),
         cmocka_unit_test(a_cell_without_its_training_is_left_out_and_counted),
         cmocka_unit_test(an_empty_table_can_be_summed_up),
         cmocka_unit_test(a_configuration_is_the_mean_over_its_seeds_at_the_chosen_number_of_examples),
