@@ -85,7 +85,7 @@ static int child_of_a_kind(void *context, int fd) {
         raise(SIGSTOP);
         return 95;
     case 8:
-        for (int step = 1; step <= 40; step++) { /* slow, but it comes on */
+        for (int step = 1; step <= 30; step++) { /* slow, but it comes on */
             use_cpu(0.04);
             send_progress(fd, order.of.work.work, step);
         }
@@ -218,7 +218,7 @@ static void a_child_without_progress_is_killed_whether_it_computes_or_not(void *
 }
 
 static void a_slow_child_is_waited_for(void **state) {
-    agent_set_patience(bench()->agent, 0.1);
+    agent_set_patience(bench()->agent, 0.5); /* it takes 1.2 s of CPU time */
     Message answer = answer_to(8, 50);
     assert_int_equal(answer.kind, MESSAGE_DONE);
     message_free(&answer);

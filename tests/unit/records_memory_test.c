@@ -3,6 +3,7 @@
  * functions below. */
 #include "coordinator/explain.h"
 #include "coordinator/merge.h"
+#include "proto/wire/checkpoint_file.h"
 
 #include "tests/unit/wire_samples.h"
 
@@ -288,11 +289,49 @@ static void a_journal_survives_every_failed_allocation(void **state) {
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* --- checkpoints ------------------------------------------------------------------------------------------------ */
+
+typedef struct Saved {
+    char path[64];
+    Record record;
+} Saved;
+
+static Status write_checkpoint(void *context, Error *err) {
+    const Saved *saved = context;
+    return checkpoint_file_write(saved->path, &saved->record.of.checkpoint, err);
+}
+
+static Status read_checkpoint(void *context, Error *err) {
+    const Saved *saved = context;
+    Record record = {.kind = RECORD_CHECKPOINT};
+    bool exists;
+    int64_t step;
+    Id id = saved->record.of.checkpoint.training_id;
+    Status status = checkpoint_file_read(saved->path, id, &exists, &record.of.checkpoint, err);
+    if (status == STATUS_OK) assert_true(exists && sample_equal(&record_binding, &record, &saved->record));
+    if (status == STATUS_OK) record_free(&record);
+    return status == STATUS_OK ? checkpoint_file_step(saved->path, id, &step, err) : status;
+}
+
+static void a_checkpoint_survives_every_failed_allocation(void **state) {
+    char dir[] = "/tmp/palinode-memory-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    Saved saved = {.record = sample_record(RECORD_CHECKPOINT, 1)};
+    saved.record.of.checkpoint.spec.train.steps = saved.record.of.checkpoint.state.step + 1;
+    snprintf(saved.path, sizeof saved.path, "%s/00", dir);
+    assert_in_range(fail_in_turn(write_checkpoint, &saved), 10, 200);
+    assert_in_range(fail_in_turn(read_checkpoint, &saved), 10, 400);
+    record_free(&saved.record);
+    assert_int_equal(checkpoint_file_remove(saved.path, NULL), STATUS_OK);
+    assert_int_equal(rmdir(dir), 0); /* nothing half-written is left */
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoding_and_decoding_survive_every_failed_allocation),
         cmocka_unit_test(curves_survive_every_failed_allocation),
         cmocka_unit_test(a_journal_survives_every_failed_allocation),
+        cmocka_unit_test(a_checkpoint_survives_every_failed_allocation),
         cmocka_unit_test(an_explanation_survives_every_failed_allocation),
         cmocka_unit_test(a_merge_survives_every_failed_allocation),
     };
