@@ -1,4 +1,5 @@
 /* palinode analyze: reads results, prints a table, writes tables, figures and a report beside them. */
+#include "analysis/axis_tables.h"
 #include "analysis/completeness.h"
 #include "analysis/figure_choice.h"
 #include "analysis/gnuplot.h"
@@ -30,6 +31,7 @@ typedef struct Analysis {
     Table *table;
     Summary *summary;
     Completeness *completeness;
+    Families *families;
     Verdicts *verdicts;
 } Analysis;
 
@@ -66,6 +68,7 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
     if (status == STATUS_OK) status = summary_write_csv(summary, tables, err);
     if (status == STATUS_OK) status = verdicts_write_csv(analysis->verdicts, tables, err);
     if (status == STATUS_OK) status = completeness_write_csv(analysis->completeness, tables, err);
+    if (status == STATUS_OK) status = axis_tables_write(summary, analysis->families, analysis->verdicts, tables, err);
     if (status == STATUS_OK) {
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
         drawn = draw(&figures, figures_dir, png, &n_drawn, err);
@@ -76,6 +79,18 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
                 n_drawn == 1 ? "" : "s", figures_dir);
     figures_free(&figures);
     return status != STATUS_OK ? status : drawn;
+}
+
+/* What each axis does to the primary metric, where there are axes. */
+static void print_axes(const Analysis *analysis) {
+    Sheet *sheet = axis_sheet(analysis->summary, analysis->families);
+    if (sheet != NULL && sheet->n_rows > 1) {
+        printf(
+            "\nWhat each axis does, all else equal: differences paired by seed with 95 %% t intervals; sign-flip p,\n"
+            "not corrected (all pairs and metrics: tables/paired.csv, whole axes: tables/trends.csv)\n\n");
+        sheet_print(sheet, stdout);
+    }
+    sheet_free(sheet);
 }
 
 static Status print_text(const Analysis *analysis, Error *err) {
@@ -92,6 +107,7 @@ static Status print_text(const Analysis *analysis, Error *err) {
         for (int i = 0; i < sheet->n_columns; i++)
             hidden = hidden || sheet->hidden[i];
         if (hidden) printf("\nThe columns that did not fit are in tables/summary.csv and report.html.\n");
+        print_axes(analysis);
         verdicts_print(analysis->verdicts, stdout);
     } else {
         status = error_set(err, STATUS_NO_MEMORY, "no memory for the table");
@@ -118,6 +134,7 @@ static Status read_results(const char *const *dirs, int n_dirs, const AnalyzeOpt
     Status status = table_read(dirs, n_dirs, &analysis->table, warning, sizeof warning, err);
     if (status == STATUS_OK) status = summary_create(analysis->table, (int)options->at, &analysis->summary, err);
     if (status == STATUS_OK) status = completeness_create(analysis->summary, &analysis->completeness, err);
+    if (status == STATUS_OK) status = families_create(analysis->summary, &analysis->families, err);
     if (status == STATUS_OK)
         status = verdicts_create(analysis->table, dirs, n_dirs, options->claims, &analysis->verdicts, warning,
                                  sizeof warning, err);
@@ -135,6 +152,7 @@ static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions 
     if (status == STATUS_OK)
         status = write_files(&analysis, options->output != NULL ? options->output : dirs[0], options->png, err);
     verdicts_free(analysis.verdicts);
+    families_free(analysis.families);
     completeness_free(analysis.completeness);
     summary_free(analysis.summary);
     table_free(analysis.table);

@@ -76,8 +76,8 @@ def test_analyze_says_what_is_complete_and_prints_a_row_per_configuration(result
 
 def test_analyze_leaves_tables_figures_and_a_report_that_needs_no_network(results):
     palinode("analyze", results, "--png")
-    for name in ("summary.csv", "seeds.csv", "trainings.csv"):
-        assert (results / "tables" / name).stat().st_size > 0
+    for name in ("summary", "seeds", "trainings", "completeness", "paired", "trends", "claims"):
+        assert (results / "tables" / f"{name}.csv").stat().st_size > 0
     names = ("quality", "predictors", "n_layer", "n_layer_at_5", "quality_at_5", "n_layer_by_quality", "training", "cost")
     for name in names:
         for suffix in ("gp", "dat", "svg", "png"):
