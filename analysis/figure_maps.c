@@ -6,11 +6,19 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { COLUMN = 42, LETTER = 8, LEAST_WIDTH = 110, MOST_WIDTH = 640, TICKS_MAX = 24 };
+enum {
+    COLUMN = 42,
+    NUMBERED_ROWS = 22,
+    NARROW_COLUMN = 22,
+    LETTER = 8,
+    LEAST_WIDTH = 110,
+    MOST_WIDTH = 640,
+    TICKS_MAX = 24
+};
 
-/* In pixels: room for every column's name and for the title. */
+/* In pixels: room for every column's name and for the title; where rows are too low for numbers columns are narrow. */
 static int width_of(const HeatMap *map) {
-    int column = COLUMN, least = text_letters(map->title) * LETTER;
+    int column = map->n_rows <= NUMBERED_ROWS ? COLUMN : NARROW_COLUMN, least = text_letters(map->title) * LETTER;
     for (int i = 0; map->column_names != NULL && i < map->n_columns; i++) {
         int width = (text_letters(map->column_names[i]) + 1) * LETTER;
         if (width > column) column = width;
