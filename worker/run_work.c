@@ -16,9 +16,10 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static const double REPORT_EVERY_S = 0.1;
+/* Progress is told on at most so often; within a step only when there was none for a while. */
+static const double REPORT_EVERY_S = 0.1, PULSE_EVERY_S = 1;
 
-/* How far the work has come, told on at most every REPORT_EVERY_S. */
+/* How far the work has come. */
 typedef struct Teller {
     ProgressReporter report;
     void *context;
@@ -45,9 +46,10 @@ typedef struct Work {
     WorkDone *done;                     /* with room for every record */
 } Work;
 
-static void tell(Teller *teller, bool at_once) {
+/* Tells, unless it did so less than every_s ago. */
+static void tell(Teller *teller, double every_s) {
     double now_s = clock_monotonic_s();
-    if (teller->report == NULL || (!at_once && now_s - teller->told_s < REPORT_EVERY_S)) return;
+    if (teller->report == NULL || now_s - teller->told_s < every_s) return;
     if (teller->loss_count > 0) teller->progress.loss = teller->loss_sum / (double)teller->loss_count;
     teller->report(teller->context, &teller->progress);
     teller->told_s = now_s;
@@ -61,7 +63,7 @@ static void tell_saved(Work *work) {
     bool news = work->saver.notice[0] != '\0' || progress->saved_step != work->saver.saved_step;
     progress->saved_step = work->saver.saved_step;
     progress->notice = work->saver.notice;
-    if (news) tell(&work->teller, true);
+    if (news) tell(&work->teller, 0);
     work->saver.notice[0] = '\0';
 }
 
@@ -72,10 +74,17 @@ static bool told_to_pause(const Work *work) {
 static void tell_step(void *context, int64_t step, double loss) {
     Teller *teller = &((Work *)context)->teller;
     teller->progress.step = step;
-    teller->progress.flops_done += teller->flops_a_step;
+    teller->progress.flops_done = (double)step * teller->flops_a_step;
     teller->loss_sum += loss;
     teller->loss_count++;
-    tell(teller, false);
+    tell(teller, REPORT_EVERY_S);
+}
+
+/* A long step lives. */
+static void tell_share(void *context, double share) {
+    Teller *teller = &((Work *)context)->teller;
+    teller->progress.flops_done = ((double)teller->progress.step + share) * teller->flops_a_step;
+    tell(teller, PULSE_EVERY_S);
 }
 
 /* The next record; counted at once, so that a failure frees what it holds by then. */
@@ -141,7 +150,7 @@ static bool keep_step(void *context, const TrainState *state) {
 static Status train_model(Work *work, float *parameters, TrainResult *result, Error *err) {
     const TrainingSpec *spec = &work->item->spec;
     Record from = {.kind = RECORD_CHECKPOINT};
-    TrainWatch watch = {.report = tell_step, .keep = keep_step, .context = work};
+    TrainWatch watch = {.pulse = tell_share, .report = tell_step, .keep = keep_step, .context = work};
     saver_start(&work->saver, work->item, work->training_fingerprint);
     bool resumed = saver_load(&work->saver, &from.of.checkpoint);
     if (!resumed) tensors_init(&work->shape, spec->seed, parameters);
@@ -168,7 +177,7 @@ static Status train_and_record(Work *work, float *parameters, bool *trained, Err
     *trained = !result.paused && !result.diverged;
     if (!result.paused) {
         double wall_s, cpu_s;
-        tell(&work->teller, true);
+        tell(&work->teller, 0);
         saver_times(&work->saver, &wall_s, &cpu_s);
         status =
             fill_training_record(work, &result, wall_s, cpu_s, &next_record(work, RECORD_TRAINING)->of.training, err);
@@ -206,7 +215,7 @@ static void begin_stretch(Work *work, double flops) {
 static bool tell_pulse(void *context, double share) {
     Work *work = context;
     work->teller.progress.flops_done = work->stretch_from + share * work->stretch_flops;
-    tell(&work->teller, false);
+    tell(&work->teller, REPORT_EVERY_S);
     return share == 1 || may_go_on(work);
 }
 
@@ -331,7 +340,7 @@ Status run_work_watched(const WorkItem *item, int rank, const char *host, const 
                  .teller = {.report = watch->report,
                             .context = watch->context,
                             .progress = {.work = item->work, .loss = NAN, .notice = ""},
-                            .told_s = -REPORT_EVERY_S,
+                            .told_s = clock_monotonic_s() - REPORT_EVERY_S,
                             .flops_a_step = cost_step_flops(&item->spec)},
                  .done = &answer->of.done};
     Status status = run_recipe(&work, err);

@@ -10,7 +10,7 @@
 #include "proto/wire/codec.h"
 
 /* Replaces path durably. On failure (STATUS_IO, STATUS_NO_MEMORY) path is what it was before (or, when the
- * folder cannot be synced, new but not durable). Takes twice the arrays' bytes of memory for the time of the call. */
+ * folder cannot be synced, new but not durable). Takes the arrays' bytes of memory for the time of the call. */
 Status checkpoint_file_write(const char *path, const CheckpointRecord *checkpoint, Error *err);
 
 /* Reads the checkpoint of `training`: *out (freed by record_free of a Record holding it) is filled when *exists.

@@ -7,18 +7,27 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-int durable_write(int descriptor, const void *data, size_t size) {
-    const char *rest = data;
-    while (size > 0) {
-        ssize_t written = write(descriptor, rest, size);
+int durable_write_parts(int descriptor, struct iovec *parts, int n_parts) {
+    while (n_parts > 0) {
+        ssize_t written = writev(descriptor, parts, n_parts);
         if (written < 0 && errno == EINTR) continue;
         if (written < 0) return -1;
-        rest += written;
-        size -= (size_t)written;
+        for (; n_parts > 0 && (size_t)written >= parts->iov_len; parts++, n_parts--)
+            written -= (ssize_t)parts->iov_len;
+        if (n_parts > 0) {
+            parts->iov_base = (char *)parts->iov_base + written;
+            parts->iov_len -= (size_t)written;
+        }
     }
     return 0;
+}
+
+int durable_write(int descriptor, const void *data, size_t size) {
+    struct iovec part = {.iov_base = (void *)data, .iov_len = size}; /* read only; the type has no const */
+    return durable_write_parts(descriptor, &part, 1);
 }
 
 Status durable_entry(const char *path, Error *err) {

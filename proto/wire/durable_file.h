@@ -10,6 +10,10 @@
  * may have been written. */
 int durable_write(int descriptor, const void *data, size_t size);
 
+/* The same for n_parts pieces in one go, without joining them in memory; parts is used up. */
+struct iovec;
+int durable_write_parts(int descriptor, struct iovec *parts, int n_parts);
+
 /* Makes the directory entry of path (a file just created, renamed or removed) durable. STATUS_IO. */
 Status durable_entry(const char *path, Error *err);
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { HEAD_BYTES = 12, FOOT_BYTES = 4 }; /* length and its checksum; checksum of the data */
@@ -70,24 +71,20 @@ struct RecordWriter {
 
 /* Appends one frame; on failure cuts the file back to its whole records. */
 static Status append_frame(RecordWriter *writer, const Bytes *data, Error *err) {
+    uint8_t head[HEAD_BYTES], foot[FOOT_BYTES];
     size_t frame_bytes = HEAD_BYTES + data->size + FOOT_BYTES;
-    uint8_t *frame = malloc(frame_bytes);
-    if (frame == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a record of %zu bytes", writer->path, data->size);
-    store_little_endian(frame, data->size, 8);
-    store_little_endian(frame + 8, masked_checksum(frame, 8), 4);
-    memcpy(frame + HEAD_BYTES, data->data, data->size);
-    store_little_endian(frame + HEAD_BYTES + data->size, masked_checksum(data->data, data->size), 4);
-    Status status = STATUS_OK;
-    if (durable_write(writer->descriptor, frame, frame_bytes) == 0) {
+    store_little_endian(head, data->size, 8);
+    store_little_endian(head + 8, masked_checksum(head, 8), 4);
+    store_little_endian(foot, masked_checksum(data->data, data->size), 4);
+    struct iovec parts[] = {{head, HEAD_BYTES}, {data->data, data->size}, {foot, FOOT_BYTES}};
+    if (durable_write_parts(writer->descriptor, parts, 3) == 0) {
         writer->size += frame_bytes;
-    } else {
-        status = error_set(err, STATUS_IO, "%s: cannot append %zu bytes at byte %" PRIu64 ": %s", writer->path,
-                           frame_bytes, writer->size, strerror(errno));
-        writer->refuses = ftruncate(writer->descriptor, (off_t)writer->size) != 0;
+        return STATUS_OK;
     }
-    free(frame);
-    return status;
+    error_set(err, STATUS_IO, "%s: cannot append %zu bytes at byte %" PRIu64 ": %s", writer->path, frame_bytes,
+              writer->size, strerror(errno));
+    writer->refuses = ftruncate(writer->descriptor, (off_t)writer->size) != 0;
+    return STATUS_IO;
 }
 
 static Status open_writer(const char *path, RecordWriter **out, Error *err) {

@@ -1,6 +1,7 @@
 """Checkpoints inside a training: a run that is interrupted and gone on with has the records of one that never was."""
 
 import random
+import re
 import resource
 import signal
 import struct
@@ -24,6 +25,8 @@ train: {{steps: {STEPS}, batch_size: 8, gradient_shards: 2, learning_rate: 1.0e-
 evaluate: {{prompts: 50, critique_quality: [1, 0.5], baselines: [mean]}}
 seeds: {{first: 0, count: 2}}
 """
+
+ONE = JOB.replace("precision: [float32, bf16]", "precision: float32").replace("count: 2", "count: 1")
 
 # Six of a few milliseconds that make their own contexts.
 SHORT = """
@@ -147,6 +150,19 @@ def test_a_training_killed_at_any_phase_on_three_ranks_is_gone_on_with(tmp_path,
     assert last_record(out, "0001", proto).end.steps_done == 6 * 12 - (point == "renamed")
 
 
+def test_a_training_that_computes_for_ever_is_given_up_after_a_minute_of_its_time_long(tmp_path, proto, undisturbed,
+                                                                                     killer):
+    job, out, once = write(tmp_path, ONE), tmp_path / "out", tmp_path / "killed"
+    run = palinode("run", job, "-o", out, "--workers-per-rank", 1, "--checkpoint-every", "0.05s", timeout=1200,
+                   env={"LD_PRELOAD": str(killer), "KILL_AT": "question", "KILL_COUNT": "1500", "KILL_HOW": "spin",
+                        "KILL_ONCE": str(once)})
+    assert once.exists()
+    (seconds, step) = re.search(r"no progress for (\d+) s of CPU time after step (\d+): killed; trying it again",
+                                run.stderr).groups()
+    assert 60 <= int(seconds) < 75 and 0 < int(step) < 1500, run.stderr
+    assert records.results(out, proto) == undisturbed(ONE)
+
+
 # --- what cannot be saved, and what should not be believed ---
 
 
@@ -178,9 +194,6 @@ def drained(tmp_path, text):
     assert run.returncode == 75, said
     (path,) = checkpoints(out)
     return job, out, path
-
-
-ONE = JOB.replace("precision: [float32, bf16]", "precision: float32").replace("count: 2", "count: 1")
 
 
 def test_a_training_that_diverges_is_a_result_and_is_not_tried_again(tmp_path, proto):

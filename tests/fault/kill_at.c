@@ -1,5 +1,6 @@
-/* A library to be preloaded (LD_PRELOAD) that kills one training process of a run at a point of its life, to the bit
- * the same point every time. The program under test knows nothing of it.
+/* A library to be preloaded (LD_PRELOAD) that kills one training process of a run, or has it compute for ever
+ * (KILL_HOW=spin), at a point of its life, to the bit the same point every time. The program under test knows nothing
+ * of it.
  *
  * KILL_AT names the point, KILL_COUNT (default 1) the how manieth time, KILL_ONCE a file that must not exist: the
  * process that dies makes it, and no other dies after it. Points:
@@ -36,6 +37,9 @@ static void reached(const char *point) {
     int fd = open(once, O_CREAT | O_EXCL | O_WRONLY, 0666);
     if (fd < 0) return;
     dprintf(fd, "%s %d\n", point, (int)getpid());
+    const char *how = getenv("KILL_HOW");
+    for (volatile int spin = how != NULL && strcmp(how, "spin") == 0; spin;)
+        ;
     raise(SIGKILL);
 }
 

@@ -433,6 +433,42 @@ static void the_moments_are_part_of_what_is_kept(void **state) {
     train_result_free(&whole);
 }
 
+typedef struct Pulses {
+    int count;
+    double last;
+    int64_t steps;
+} Pulses;
+
+static void count_pulse(void *context, double share) {
+    Pulses *pulses = context;
+    assert_true(share > pulses->last && share < 1);
+    pulses->last = share;
+    pulses->count++;
+}
+
+static void end_step(void *context, int64_t step, double loss) {
+    Pulses *pulses = context;
+    (void)loss;
+    assert_near(pulses->last, 3.0 / 4, 0);
+    pulses->last = 0;
+    pulses->steps = step;
+}
+
+static void a_step_of_several_shards_shows_how_far_it_is(void **state) {
+    (void)state;
+    TrainingSpec spec = tiny_spec();
+    spec.train.gradient_shards = 4;
+    Pulses pulses = {0};
+    TrainWatch watch = {.pulse = count_pulse, .report = end_step, .context = &pulses};
+    TrainResult result;
+    float *parameters = fresh_parameters(&spec, NULL);
+    assert_int_equal(train_resumable(&spec, best_kernels(), NULL, parameters, &watch, &result, NULL), STATUS_OK);
+    assert_int_equal(pulses.count, 3 * 3);
+    assert_int_equal(pulses.steps, 3);
+    free(parameters);
+    train_result_free(&result);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rate_warms_up_and_then_stays),
@@ -450,6 +486,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_training_in_parts_has_the_bits_of_one_in_a_piece),
         cmocka_unit_test(it_has_them_under_every_precision_context_and_sharding),
         cmocka_unit_test(the_moments_are_part_of_what_is_kept),
+        cmocka_unit_test(a_step_of_several_shards_shows_how_far_it_is),
     };
     return run_tests(tests, argc, argv);
 }

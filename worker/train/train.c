@@ -26,6 +26,7 @@ typedef struct Training {
     const TrainingSpec *spec;
     const Kernels *kernels;
     const Prompts *fixed;
+    const TrainWatch *watch;
     int batch, shards, micro_batch;
     size_t n_parameters;
     float *parameters;
@@ -123,6 +124,8 @@ static double batch_gradient(Training *training, uint32_t step) {
         sums->loss[top] = shard_gradient(training, step, first, end, sums->gradient[top]);
         for (int count = shard + 1; count % 2 == 0; count /= 2)
             merge_last(sums, training->n_parameters);
+        if (training->watch->pulse != NULL && shard + 1 < training->shards)
+            training->watch->pulse(training->watch->context, (shard + 1.0) / training->shards);
     }
     while (sums->depth > 1)
         merge_last(sums, training->n_parameters);
@@ -244,7 +247,8 @@ static TrainState state_of(const Training *training, const LossCurve *curve, con
 }
 
 /* The steps that are left. */
-static void run_steps(Training *training, LossCurve *curve, const TrainWatch *watch, TrainResult *result) {
+static void run_steps(Training *training, LossCurve *curve, TrainResult *result) {
+    const TrainWatch *watch = training->watch;
     for (int64_t step = result->steps_done + 1; step <= curve->steps && !result->diverged && !result->paused; step++) {
         double loss = train_step(training, step, &result->diverged_what);
         result->diverged = result->diverged_what != NULL;
@@ -266,8 +270,7 @@ static void run_steps(Training *training, LossCurve *curve, const TrainWatch *wa
     }
 }
 
-static Status train_any(Training *training, const TrainState *from, const TrainWatch *watch, TrainResult *result,
-                        Error *err) {
+static Status train_any(Training *training, const TrainState *from, TrainResult *result, Error *err) {
     const TrainSettings *settings = &training->spec->train;
     training->kernels = kernels_with_precision(training->kernels, settings->precision);
     training->batch = training->fixed != NULL ? training->fixed->n : settings->batch_size;
@@ -279,7 +282,7 @@ static Status train_any(Training *training, const TrainState *from, const TrainW
     if (status == STATUS_OK) status = training_create(training, err);
     if (status == STATUS_OK) {
         if (from != NULL) resume(training, from, &curve, result);
-        run_steps(training, &curve, watch, result);
+        run_steps(training, &curve, result);
     }
     training_destroy(training);
     if (status != STATUS_OK) train_result_free(result);
@@ -288,14 +291,15 @@ static Status train_any(Training *training, const TrainState *from, const TrainW
 
 Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
              StepReporter report, void *context, TrainResult *result, Error *err) {
-    Training training = {.spec = spec, .kernels = kernels, .fixed = fixed, .parameters = parameters};
-    return train_any(&training, NULL, &(TrainWatch){.report = report, .context = context}, result, err);
+    TrainWatch watch = {.report = report, .context = context};
+    Training training = {.spec = spec, .kernels = kernels, .fixed = fixed, .watch = &watch, .parameters = parameters};
+    return train_any(&training, NULL, result, err);
 }
 
 Status train_resumable(const TrainingSpec *spec, const Kernels *kernels, const TrainState *from, float *parameters,
                        const TrainWatch *watch, TrainResult *result, Error *err) {
-    Training training = {.spec = spec, .kernels = kernels, .parameters = parameters};
-    return train_any(&training, from, watch, result, err);
+    Training training = {.spec = spec, .kernels = kernels, .watch = watch, .parameters = parameters};
+    return train_any(&training, from, result, err);
 }
 
 void train_result_free(TrainResult *result) {

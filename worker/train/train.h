@@ -30,8 +30,11 @@ typedef void (*StepReporter)(void *context, int64_t step, double loss);
 Status train(const TrainingSpec *spec, const Kernels *kernels, const Prompts *fixed, float *parameters,
              StepReporter report, void *context, TrainResult *result, Error *err);
 
-/* What happens between two steps. context goes to both; each may be NULL. */
+/* What happens during and between steps. context goes to all; each may be NULL. */
 typedef struct TrainWatch {
+    /* Called within a step that has several shards, after each but the last: share of its gradient that is summed. A
+     * long step shows that it lives. */
+    void (*pulse)(void *context, double share);
     StepReporter report;
     /* Called after report, unless the step diverged, with what the training goes on from: valid during the call; its
      * parameters are the caller's, its loss curve is result's. False: stop here. */
