@@ -34,7 +34,13 @@ typedef struct Case {
     Model *model;
     Arena arena;
     Contexts contexts;
+    Prompts batch; /* room for a whole one */
 } Case;
+
+static void take_pieces(Case *test) {
+    contexts_take(&test->contexts, &test->spec, &test->arena);
+    test->batch = prompts_take(&test->arena, &test->spec.task, test->spec.train.batch_size);
+}
 
 static void case_create(Case *test, const TrainingSpec *spec) {
     *test = (Case){.spec = *spec};
@@ -46,9 +52,9 @@ static void case_create(Case *test, const TrainingSpec *spec) {
     assert_int_equal(kernels_select(NULL, &test->kernels, NULL), STATUS_OK);
     assert_int_equal(model_create(&shape, test->kernels, 1, true, &test->model, NULL), STATUS_OK);
     model_set_parameters(test->model, test->parameters);
-    contexts_take(&test->contexts, &test->spec, spec->train.batch_size, &test->arena);
+    take_pieces(test);
     assert_int_equal(arena_create(&test->arena, test->arena.used_bytes, NULL), STATUS_OK);
-    contexts_take(&test->contexts, &test->spec, spec->train.batch_size, &test->arena);
+    take_pieces(test);
     assert_int_equal(contexts_create(&test->contexts, NULL), STATUS_OK);
 }
 
@@ -59,8 +65,24 @@ static void case_free(Case *test) {
     arena_destroy(&test->arena);
 }
 
-static Prompts whole_batch(Case *test) {
-    return contexts_of_step(&test->contexts, test->model, STEP, 0, test->spec.train.batch_size);
+static void copy_prompts(const Prompts *from, const Prompts *to) {
+    size_t rewards = (size_t)from->n * N;
+    memcpy(to->xs, from->xs, rewards * D * sizeof(float));
+    memcpy(to->ys, from->ys, rewards * D * sizeof(float));
+    memcpy(to->rs, from->rs, rewards * sizeof(float));
+    memcpy(to->seen, from->seen, rewards * sizeof(float));
+    memcpy(to->y_star, from->y_star, rewards * D * sizeof(float));
+}
+
+/* The batch of a step as a training of one shard sees it; valid until the next call. */
+static Prompts whole_batch(Case *test, const Model *model, uint32_t step) {
+    for (int first = 0; first < test->batch.n; first += CONTEXTS_AT_ONCE) {
+        int n = test->batch.n - first < CONTEXTS_AT_ONCE ? test->batch.n - first : CONTEXTS_AT_ONCE;
+        Prompts some = contexts_of_step(&test->contexts, model, step, first, n);
+        Prompts place = prompts_slice(&test->batch, first, n);
+        copy_prompts(&some, &place);
+    }
+    return test->batch;
 }
 
 static double dot(const float *a, const float *b) {
@@ -95,7 +117,7 @@ static void the_first_half_of_a_mixed_batch_is_rollouts_and_the_rest_offline(voi
     for (int i = 0; i < 3; i++) {
         specs[i].train.critic_quality = 0.5;
         case_create(&test[i], &specs[i]);
-        batch[i] = whole_batch(&test[i]);
+        batch[i] = whole_batch(&test[i], test[i].model, STEP);
     }
     for (int p = 0; p < BATCH; p++) {
         assert_false(same_context(&batch[0], p, &batch[1], p));
@@ -114,7 +136,7 @@ static void a_rollout_begins_with_two_random_directions_and_goes_on_with_the_mod
     spec.train.critic_quality = 0.6;
     Case test;
     case_create(&test, &spec);
-    Prompts batch = whole_batch(&test);
+    Prompts batch = whole_batch(&test, test.model, STEP);
     float directions[OWN * D], pred[N * D], decision[N], replacement[N];
     for (int p = 0; p < BATCH; p++) {
         RngStream stream = {RNG_INITIAL_RESPONSES, SEED, STEP + 1, (uint32_t)p};
@@ -144,7 +166,7 @@ static void answers_are_perturbed_by_uniform_lengths_in_random_directions(void *
     spec.train.exploration = 2;
     Case test;
     case_create(&test, &spec);
-    Prompts batch = whole_batch(&test);
+    Prompts batch = whole_batch(&test, test.model, STEP);
     float pred[N * D], length[N], direction[N * D];
     double mean = 0, square = 0, along = 0;
     for (int p = 0; p < MANY; p++) {
@@ -176,32 +198,28 @@ static void every_step_and_prompt_explores_on_its_own(void **state) {
     TrainingSpec spec = spec_of(CONTEXT_ON_POLICY);
     Case test;
     case_create(&test, &spec);
-    Prompts batch = whole_batch(&test);
+    Prompts batch = whole_batch(&test, test.model, STEP);
     float before[N * D];
     memcpy(before, response(&batch, 3, 0), sizeof before);
-    batch = contexts_of_step(&test.contexts, test.model, STEP + 1, 0, BATCH);
+    batch = whole_batch(&test, test.model, STEP + 1);
     for (int i = 0; i < N - 1; i++)
         assert_memory_not_equal(before + i * D, response(&batch, 3, i), D * sizeof(float));
     case_free(&test);
 }
 
-/* A shard of a batch, asked for alone and in another process, is the same to the bit: what no neighbour may change. */
-static void a_shard_has_the_same_bits_whatever_was_asked_before(void **state) {
+/* Asked for alone and in another process they are the same to the bit. */
+static void contexts_have_the_same_bits_whatever_was_asked_before(void **state) {
     TrainingSpec spec = spec_of(CONTEXT_MIXED);
     spec.train.critic_quality = 0.7;
+    spec.train.on_policy_share = 0.6; /* the second group has both */
     Case busy, fresh;
     case_create(&busy, &spec);
     case_create(&fresh, &spec);
-    contexts_of_step(&busy.contexts, busy.model, STEP - 1, 0, BATCH);
-    for (int first = 0; first < BATCH; first += 8)
-        contexts_of_step(&busy.contexts, busy.model, STEP, first, first + 8);
-    Prompts again = contexts_of_step(&busy.contexts, busy.model, STEP, 8, 16), alone;
-    alone = contexts_of_step(&fresh.contexts, fresh.model, STEP, 8, 16);
+    whole_batch(&busy, busy.model, STEP - 1);
+    Prompts all = whole_batch(&busy, busy.model, STEP);
+    Prompts alone = contexts_of_step(&fresh.contexts, fresh.model, STEP, 8, 8);
     for (int p = 0; p < 8; p++)
-        assert_true(same_context(&again, p, &alone, p));
-    Prompts all = whole_batch(&fresh);
-    for (int p = 0; p < 8; p++) /* groups of the cache are the same ones here */
-        assert_true(same_context(&again, p, &all, 8 + p));
+        assert_true(same_context(&all, 8 + p, &alone, p));
     case_free(&busy);
     case_free(&fresh);
 }
@@ -237,7 +255,7 @@ static void check_no_gradient_through_the_rollout(Precision precision) {
     Model *model = NULL;
     assert_int_equal(model_create(&shape, kernels, 1, false, &model, NULL), STATUS_OK);
     model_set_parameters(model, given);
-    Prompts batch = contexts_of_step(&test.contexts, model, 0, 0, BATCH);
+    Prompts batch = whole_batch(&test, model, 0);
     double loss_rolled, loss_given;
     check_trained(&spec, test.kernels, NULL, rolled, &loss_rolled);
     check_trained(&spec, test.kernels, &batch, given, &loss_given);
@@ -310,7 +328,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_rollout_begins_with_two_random_directions_and_goes_on_with_the_models_answers),
         cmocka_unit_test(answers_are_perturbed_by_uniform_lengths_in_random_directions),
         cmocka_unit_test(every_step_and_prompt_explores_on_its_own),
-        cmocka_unit_test(a_shard_has_the_same_bits_whatever_was_asked_before),
+        cmocka_unit_test(contexts_have_the_same_bits_whatever_was_asked_before),
         cmocka_unit_test(no_gradient_goes_through_the_rollout),
         cmocka_unit_test(a_rollout_in_bfloat16_is_that_of_the_model_in_bfloat16),
         cmocka_unit_test(training_on_rollouts_repeats_its_bits_with_one_shard_and_with_eight),

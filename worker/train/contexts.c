@@ -4,9 +4,9 @@
 #include "proto/wire/cost.h"
 #include "worker/task/closed_loop.h"
 
-void contexts_take(Contexts *contexts, const TrainingSpec *spec, int n, Arena *arena) {
+void contexts_take(Contexts *contexts, const TrainingSpec *spec, Arena *arena) {
     contexts->spec = spec;
-    contexts->room = prompts_take(arena, &spec->task, n);
+    contexts->room = prompts_take(arena, &spec->task, CONTEXTS_AT_ONCE);
 }
 
 Status contexts_create(Contexts *contexts, Error *err) {
@@ -33,16 +33,16 @@ static void roll_out(Contexts *contexts, const Model *model, const CriticSetting
     closed_loop_run(model, contexts->cache, &loop, prompts, NULL);
 }
 
-Prompts contexts_of_step(Contexts *contexts, const Model *model, uint32_t step, int first, int end) {
+Prompts contexts_of_step(Contexts *contexts, const Model *model, uint32_t step, int first, int n) {
     const TrainingSpec *spec = contexts->spec;
     const CriticSettings critic = {
         .quality = spec->train.critic_quality, .noise = CRITIC_REPLACE, .feedback = FEEDBACK_SCALAR};
-    Prompts prompts = prompts_slice(&contexts->room, 0, end - first);
+    Prompts prompts = prompts_slice(&contexts->room, 0, n);
     prompts_draw(&prompts, &spec->task, RNG_TRAIN_PROMPTS, spec->seed, step, (uint32_t)first);
     critic_apply(&prompts, &critic, RNG_TRAIN_CRITIC, spec->seed, step, (uint32_t)first);
-    int rollouts = rollouts_of_batch(&spec->train);
-    if (first < rollouts) {
-        Prompts own = prompts_slice(&prompts, 0, (end < rollouts ? end : rollouts) - first);
+    int rollouts = rollouts_of_batch(&spec->train) - first;
+    if (rollouts > 0) {
+        Prompts own = prompts_slice(&prompts, 0, rollouts < n ? rollouts : n);
         roll_out(contexts, model, &critic, step, first, &own);
     }
     return prompts;

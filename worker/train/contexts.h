@@ -18,22 +18,25 @@
  * every result. */
 enum { CONTEXT_INITIAL_RESPONSES = 2 };
 
+/* Prompts of one call. A multiple of every model_best_micro_batch, so that it decides nothing there; rollouts go
+ * through the model together, so that it belongs to the numerics. */
+enum { CONTEXTS_AT_ONCE = MODEL_CACHE_PROMPTS };
+
 typedef struct Contexts {
     const TrainingSpec *spec;
-    Prompts room;      /* prompts of one call */
+    Prompts room;      /* CONTEXTS_AT_ONCE */
     ModelCache *cache; /* NULL: offline */
 } Contexts;
 
-/* For up to n prompts of spec (kept by reference) at once. Room comes from the arena; run first to measure. */
-void contexts_take(Contexts *contexts, const TrainingSpec *spec, int n, Arena *arena);
+/* For a training (kept by reference). Room comes from the arena; run first to measure. */
+void contexts_take(Contexts *contexts, const TrainingSpec *spec, Arena *arena);
 /* The rest of what is needed, once. Nothing is allocated after it. */
 Status contexts_create(Contexts *contexts, Error *err);
 /* Accepts zeroed ones. */
 void contexts_destroy(Contexts *contexts);
 
-/* Prompts first .. end of the batch of a step (0-based) with the rewards that the training's critic lets through; valid
- * until the next call. model: of the step, its parameters set. Rollouts go through the model MODEL_CACHE_PROMPTS at a
- * time from first on, so the bits of a prompt depend on first and end, which the job decides, and on no more. */
-Prompts contexts_of_step(Contexts *contexts, const Model *model, uint32_t step, int first, int end);
+/* Prompts first .. first + n (at most CONTEXTS_AT_ONCE) of the batch of a step (0-based), with the rewards that the
+ * training's critic lets through; valid until the next call. model: of the step, its parameters set. */
+Prompts contexts_of_step(Contexts *contexts, const Model *model, uint32_t step, int first, int n);
 
 #endif

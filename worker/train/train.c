@@ -32,7 +32,7 @@ typedef struct Training {
     float *parameters;
     Model *model;
     Arena arena;
-    Contexts contexts;   /* of one shard */
+    Contexts contexts;
     float *pred, *dpred; /* (micro_batch, N, d) */
     float *m, *v;        /* Adam's moments */
     ShardSums sums;
@@ -54,8 +54,7 @@ static void take_pieces(Training *training) {
     const TaskSettings *task = &training->spec->task;
     size_t vectors = (size_t)training->micro_batch * (size_t)task->n_points * (size_t)task->n_dims;
     Arena *arena = &training->arena;
-    int largest_shard = (training->batch + training->shards - 1) / training->shards;
-    if (training->fixed == NULL) contexts_take(&training->contexts, training->spec, largest_shard, arena);
+    if (training->fixed == NULL) contexts_take(&training->contexts, training->spec, arena);
     training->pred = arena_take(arena, vectors, sizeof(float));
     training->dpred = arena_take(arena, vectors, sizeof(float));
     training->m = arena_take(arena, training->n_parameters, sizeof(float));
@@ -68,6 +67,7 @@ static Status training_create(Training *training, Error *err) {
     Shape shape = shape_of(&training->spec->model, &training->spec->task);
     training->n_parameters = tensors_parameters(&shape);
     training->micro_batch = minimum(model_best_micro_batch(&shape), training->batch);
+    assert(CONTEXTS_AT_ONCE % model_best_micro_batch(&shape) == 0);
     take_pieces(training);
     Status status = arena_create(&training->arena, training->arena.used_bytes, err);
     if (status != STATUS_OK) return error_prefix(err, status, "a training of %zu parameters", training->n_parameters);
@@ -83,19 +83,26 @@ static void training_destroy(Training *training) {
     arena_destroy(&training->arena);
 }
 
+/* Prompts first .. first + n of the batch of a step (0-based). */
+static Prompts prompts_of_step(Training *training, uint32_t step, int first, int n) {
+    return training->fixed != NULL ? prompts_slice(training->fixed, first, n)
+                                   : contexts_of_step(&training->contexts, training->model, step, first, n);
+}
+
 /* Adds to gradient that of the batch mean over prompts first .. end; returns the sum of their losses. */
 static double shard_gradient(Training *training, uint32_t step, int first, int end, float *gradient) {
     double loss = 0;
-    Prompts shard = training->fixed != NULL ? prompts_slice(training->fixed, first, end - first)
-                                            : contexts_of_step(&training->contexts, training->model, step, first, end);
     memset(gradient, 0, training->n_parameters * sizeof *gradient);
-    for (int at = 0; at < shard.n; at += training->micro_batch) {
-        int n = minimum(shard.n - at, training->micro_batch);
-        Prompts prompts = prompts_slice(&shard, at, n);
-        model_forward(training->model, n, prompts.xs, prompts.ys, prompts.seen, training->pred);
-        loss += objective_loss(training->spec->train.objective, &prompts, training->pred, 1.0 / training->batch,
-                               training->dpred);
-        model_backward(training->model, training->dpred, gradient);
+    for (; first < end; first += CONTEXTS_AT_ONCE) {
+        Prompts some = prompts_of_step(training, step, first, minimum(end - first, CONTEXTS_AT_ONCE));
+        for (int at = 0; at < some.n; at += training->micro_batch) {
+            int n = minimum(some.n - at, training->micro_batch);
+            Prompts prompts = prompts_slice(&some, at, n);
+            model_forward(training->model, n, prompts.xs, prompts.ys, prompts.seen, training->pred);
+            loss += objective_loss(training->spec->train.objective, &prompts, training->pred, 1.0 / training->batch,
+                                   training->dpred);
+            model_backward(training->model, training->dpred, gradient);
+        }
     }
     return loss;
 }
