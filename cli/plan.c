@@ -1,16 +1,13 @@
 /* palinode plan: what a job would do and what it would cost, without doing it, and which of its claims its seeds could
- * never support. The rate of this machine is measured by a few prompts through the job's first model, unless --rate
- * gives it. */
+ * never support. */
 #include "cli/commands.h"
+#include "cli/estimate.h"
 #include "cli/json_output.h"
 #include "cli/options.h"
 #include "cli/resume.h"
 #include "cli/warning.h"
 #include "coordinator/progress.h"
 #include "coordinator/schedule.h"
-#include "proto/base/clock.h"
-#include "proto/wire/cost.h"
-#include "worker/train/train.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -21,66 +18,36 @@ typedef struct PlanOptions {
     TextList overrides;
     int64_t ranks, workers;
     double walltime_s, rate_gflops;
+    const char *shard;
     bool json;
 } PlanOptions;
 
-typedef struct Estimate {
-    double rate;                     /* FLOP/s of one worker */
-    double core_s, makespan_s, jobs; /* jobs: NaN without --walltime */
-} Estimate;
-
-/* Step times of a calibration. */
-typedef struct Stopwatch {
-    double last_s, shortest_s;
-} Stopwatch;
-
-static void note_step(void *context, int64_t step, double loss) {
-    Stopwatch *watch = context;
-    double now_s = clock_monotonic_s();
-    if (step > 1) watch->shortest_s = fmin(watch->shortest_s, now_s - watch->last_s);
-    watch->last_s = now_s;
+static int workers_of(const PlanOptions *options) {
+    return (int)(options->ranks * options->workers);
 }
 
-/* FLOP/s of one worker on this machine for the job's first model: the best of three steps of 16 prompts. */
-static Status measure_rate(const Job *job, double *rate, Error *err) {
-    TrainingSpec spec;
-    uint64_t point = 0;
-    while (point < job_grid_points(job) && !job_training(job, point, &spec))
-        point++;
-    *rate = NAN;
-    if (point == job_grid_points(job)) return STATUS_OK;
-    spec.train.steps = 4;
-    spec.train.batch_size = 16;
-    spec.train.gradient_shards = 1;
-    spec.train.warmup_steps = 0;
-    Shape shape = shape_of(&spec.model, &spec.task);
-    float *parameters = malloc(tensors_parameters(&shape) * sizeof *parameters);
-    if (parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    const Kernels *kernels;
-    TrainResult result = {0};
-    Stopwatch watch = {.shortest_s = INFINITY};
-    tensors_init(&shape, spec.seed, parameters);
-    Status status = kernels_select(NULL, &kernels, err);
-    if (status == STATUS_OK) status = train(&spec, kernels, NULL, parameters, note_step, &watch, &result, err);
-    if (status == STATUS_OK) *rate = cost_step_flops(&spec) / watch.shortest_s;
-    train_result_free(&result);
-    free(parameters);
-    return status;
-}
-
-static Estimate estimate(const ScheduleTotals *totals, const PlanOptions *options, double rate) {
-    Estimate cost = {.rate = rate, .core_s = totals->flops / rate, .jobs = NAN};
-    double workers = (double)(options->ranks * options->workers);
-    cost.makespan_s = fmax(totals->longest_flops, totals->flops / workers) / rate;
-    if (options->walltime_s > 0) cost.jobs = ceil(cost.makespan_s / options->walltime_s);
-    return cost;
+static void print_prediction(const PlanOptions *options, const Estimate *cost) {
+    char time[DURATION_BYTES], lower[DURATION_BYTES], upper[DURATION_BYTES], longest[DURATION_BYTES];
+    const Outlook *outlook = &cost->outlook;
+    int workers = workers_of(options);
+    printf("rate           %.3g GFLOP/s a worker (%s)\n", cost->rate / 1e9, cost->source);
+    printf("core-hours     %.3g\n", outlook->work_s / 3600);
+    printf("makespan       %s (%s to %s) with %d worker%s; the longest piece alone takes %s\n",
+           progress_duration(outlook->end_s, time, sizeof time),
+           progress_duration(outlook->lower_s, lower, sizeof lower),
+           progress_duration(outlook->upper_s, upper, sizeof upper), workers, workers == 1 ? "" : "s",
+           progress_duration(outlook->longest_s, longest, sizeof longest));
+    if (isfinite(cost->jobs))
+        printf("batch jobs     %.0f of %s walltime\n", cost->jobs,
+               progress_duration(options->walltime_s, time, sizeof time));
 }
 
 static void print_text(const Job *job, const char *dir, const ScheduleTotals *totals, const PlanOptions *options,
                        const Estimate *cost) {
-    char time[DURATION_BYTES], longest[DURATION_BYTES];
-    unsigned long long workers = (unsigned long long)(options->ranks * options->workers);
     printf("job            %s\n", job_name(job));
+    if (totals->shard.count > 0)
+        printf("shard          %d of %d; what follows is of this part alone\n", totals->shard.index,
+               totals->shard.count);
     printf("trainings      %llu, of them %llu done, %llu diverged, %llu failed before\n",
            (unsigned long long)totals->trainings, (unsigned long long)totals->trainings_done,
            (unsigned long long)totals->trainings_diverged, (unsigned long long)totals->trainings_failed);
@@ -92,19 +59,11 @@ static void print_text(const Job *job, const char *dir, const ScheduleTotals *to
     if (totals->to_retrain > 0)
         printf("               %llu of them are trained again: their models were not kept\n",
                (unsigned long long)totals->to_retrain);
+    if (totals->begun > 0)
+        printf("               %llu of them go on from their checkpoints\n", (unsigned long long)totals->begun);
     printf("work           %.4g PFLOP nominal; the largest piece %.4g PFLOP\n", totals->flops / 1e15,
            totals->longest_flops / 1e15);
-    if (isfinite(cost->rate) && totals->flops > 0) {
-        printf("rate           %.3g GFLOP/s a worker%s\n", cost->rate / 1e9,
-               options->rate_gflops > 0 ? "" : " (measured here)");
-        printf("core-hours     %.3g\n", cost->core_s / 3600);
-        printf("makespan       %s with %llu worker%s; the longest piece alone takes %s\n",
-               progress_duration(cost->makespan_s, time, sizeof time), workers, workers == 1 ? "" : "s",
-               progress_duration(totals->longest_flops / cost->rate, longest, sizeof longest));
-        if (isfinite(cost->jobs))
-            printf("batch jobs     %.0f of %s walltime\n", cost->jobs,
-                   progress_duration(options->walltime_s, time, sizeof time));
-    }
+    if (isfinite(cost->rate)) print_prediction(options, cost);
     printf("folder         %s\n", dir);
     printf("files          job.yaml, job.resolved.yaml and, for each run, records-*.tfrecord, status-*.json%s\n",
            totals->models_bytes > 0 ? ", models-*.tfrecord" : "");
@@ -166,19 +125,21 @@ static json_t *real_or_null(double value) {
 
 static Status print_json(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost,
                          Error *err) {
-    json_t *root =
-        json_pack("{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, "
-                  "s:I, s:f, s:o}",
-                  "job", job_name(job), "trainings", "total", (json_int_t)totals->trainings, "done",
-                  (json_int_t)totals->trainings_done, "diverged", (json_int_t)totals->trainings_diverged, "failed",
-                  (json_int_t)totals->trainings_failed, "cells", "total", (json_int_t)totals->cells, "done",
-                  (json_int_t)totals->cells_done, "to_train", (json_int_t)totals->to_train, "to_retrain",
-                  (json_int_t)totals->to_retrain, "to_evaluate", (json_int_t)totals->to_evaluate, "baseline_sets",
-                  (json_int_t)totals->baseline_sets, "flops", totals->flops, "longest_flops", totals->longest_flops,
-                  "rate_gflops", real_or_null(cost->rate / 1e9), "core_hours", real_or_null(cost->core_s / 3600),
-                  "workers", (json_int_t)(options->ranks * options->workers), "makespan_s",
-                  real_or_null(cost->makespan_s), "batch_jobs", real_or_null(cost->jobs), "models_bytes",
-                  (json_int_t)totals->models_bytes, "alpha", job_alpha(job), "claims", claims_json(job));
+    json_t *root = json_pack(
+        "{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, "
+        "s:I, s:f, s:o, s:I, s:o, s:o, s:o, s:s}",
+        "job", job_name(job), "trainings", "total", (json_int_t)totals->trainings, "done",
+        (json_int_t)totals->trainings_done, "diverged", (json_int_t)totals->trainings_diverged, "failed",
+        (json_int_t)totals->trainings_failed, "cells", "total", (json_int_t)totals->cells, "done",
+        (json_int_t)totals->cells_done, "to_train", (json_int_t)totals->to_train, "to_retrain",
+        (json_int_t)totals->to_retrain, "to_evaluate", (json_int_t)totals->to_evaluate, "baseline_sets",
+        (json_int_t)totals->baseline_sets, "flops", totals->flops, "longest_flops", totals->longest_flops,
+        "rate_gflops", real_or_null(cost->rate / 1e9), "core_hours", real_or_null(cost->outlook.work_s / 3600),
+        "workers", (json_int_t)workers_of(options), "makespan_s", real_or_null(cost->outlook.end_s), "batch_jobs",
+        real_or_null(cost->jobs), "models_bytes", (json_int_t)totals->models_bytes, "alpha", job_alpha(job), "claims",
+        claims_json(job), "begun", (json_int_t)totals->begun, "makespan_lower_s", real_or_null(cost->outlook.lower_s),
+        "makespan_upper_s", real_or_null(cost->outlook.upper_s), "longest_s", real_or_null(cost->outlook.longest_s),
+        "rate_source", cost->source);
     return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 
@@ -188,8 +149,13 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     CostModel *costs = NULL;
     Schedule *schedule = NULL;
     char dir[4096], warning[2048] = "", changes[1280] = "";
-    ScheduleOptions scheduling = {.keep_models = options->models[0] == 'k', .kernels = ""};
-    double rate = options->rate_gflops * 1e9;
+    ScheduleOptions scheduling = {
+        .keep_models = options->models[0] == 'k', .kernels = "", .workers = workers_of(options)};
+    Unfinished *unfinished = NULL;
+    Estimate cost = {.rate = NAN};
+    if (options->shard != NULL && !shard_parse(options->shard, &scheduling.shard))
+        return error_set(err, STATUS_USAGE,
+                         "--shard: expected I/N, part I of N equal parts of the grid (2/8), not '%s'", options->shard);
     Status status = job_read(path, options->overrides.items, options->overrides.count, &job, err);
     if (status != STATUS_OK) return status;
     snprintf(dir, sizeof dir, "%s%s", options->dir != NULL ? "" : "results/",
@@ -198,11 +164,15 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     print_warnings(warning);
     if (status == STATUS_OK) status = resume_job_changes(dir, job, changes, sizeof changes, err);
     if (status == STATUS_OK) status = cost_model_create(&costs, err);
+    if (status == STATUS_OK) status = unfinished_open(dir, &unfinished, err);
+    scheduling.unfinished = unfinished;
     if (status == STATUS_OK) status = schedule_create(job, journal, costs, &scheduling, &schedule, err);
-    if (status == STATUS_OK && !(rate > 0)) status = measure_rate(job, &rate, err);
+    if (status == STATUS_OK)
+        status = estimate_rates(job, dir, options->rate_gflops * 1e9, costs, cost.source, sizeof cost.source, err);
+    if (status == STATUS_OK)
+        status = estimate_schedule(schedule, costs, workers_of(options), options->walltime_s, &cost, err);
     if (status == STATUS_OK) {
         const ScheduleTotals *totals = schedule_totals(schedule);
-        Estimate cost = estimate(totals, options, rate);
         if (options->json) {
             status = print_json(job, totals, options, &cost, err);
         } else {
@@ -213,6 +183,7 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     }
     schedule_free(schedule);
     cost_model_free(costs);
+    unfinished_close(unfinished);
     journal_close(journal, NULL, NULL);
     job_free(job);
     return status;
@@ -257,7 +228,14 @@ int command_plan(int argc, char **argv) {
          .argument = "GFLOPS",
          .minimum = 1e-3,
          .maximum = 1e6,
-         .summary = "GFLOP/s of one worker, e.g. of the cluster's nodes (default: measured here)"},
+         .summary = "GFLOP/s of one worker, e.g. of the cluster's nodes (default: learned from the folder's records, "
+                    "else measured here)"},
+        {.name = "shard",
+         .type = OPTION_TEXT,
+         .value = &options.shard,
+         .argument = "I/N",
+         .environment = "PALINODE_SHARD",
+         .summary = "plan part I of N equal parts of the grid, as run does"},
         {.name = "models",
          .type = OPTION_TEXT,
          .value = &options.models,

@@ -13,6 +13,7 @@
 #include "cli/terminal.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
+#include "coordinator/rates.h"
 #include "coordinator/slurm.h"
 #include "coordinator/status_file.h"
 #include "proto/base/clock.h"
@@ -173,7 +174,7 @@ static Status open_unfinished(Run *run, Error *err) {
     char path[PATH_MAX];
     if (realpath(run->dir, path) == NULL)
         return error_set(err, STATUS_IO, "%s: cannot resolve the path: %s", run->dir, strerror(errno));
-    return unfinished_open(path, run->options.shard.count == 0, &run->unfinished, err);
+    return unfinished_open(path, &run->unfinished, err);
 }
 
 /* Tells what has changed since the folder's last run, and asks where equal bits are no longer promised. */
@@ -257,17 +258,21 @@ static Status start_coordinator(Run *run, Error *err) {
     if (status == STATUS_OK) status = cost_model_create(&run->costs, err);
     plan.workers = run->roster.n_workers;
     plan.unfinished = run->unfinished;
+    if (status == STATUS_OK) status = rates_learn(run->dir, run->costs, &(uint64_t){0}, err);
     if (status == STATUS_OK) status = schedule_create(run->job, run->journal, run->costs, &plan, &run->schedule, err);
     if (status == STATUS_OK) status = check_resume(run, err);
     if (status == STATUS_OK) status = run_folder_begin(run->dir, &origin, models_limit_bytes, run->journal, err);
     if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
-    if (status == STATUS_OK) unfinished_sweep(run->unfinished); /* files of trainings that ended in an earlier run */
     dispatching.earlier_drain_s = run->before.drain_s;
     if (status == STATUS_OK)
         status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->costs, run->unfinished,
                                  &dispatching, notice, run, &run->dispatch, err);
     if (status == STATUS_OK) status = claim(run, err);
-    if (status == STATUS_OK) announce(run);
+    if (status == STATUS_OK) {
+        unfinished_clear_litter(run->unfinished, options->shard.count == 0);
+        unfinished_sweep(run->unfinished); /* files of trainings that ended in an earlier run */
+        announce(run);
+    }
     if (status == STATUS_OK) sequel_begin(options, &run->terminal);
     return status;
 }

@@ -161,7 +161,7 @@ static void refresh(CostModel *model) {
     model->spread = pooled_spread(model);
     Prior any = learn_prior(model, 0);
     if (isnan(any.mean))
-        any = (Prior){.mean = log(model->assumed_rate), .deviation = BETWEEN};
+        any = (Prior){.mean = log(model->assumed_rate), .deviation = SPREAD};
     else
         any.deviation = hypot(any.deviation, BETWEEN_KINDS);
     for (int kind = 0; kind < KINDS; kind++) {

@@ -89,27 +89,33 @@ static void remove_litter(const Unfinished *unfinished, const char *name) {
     if (stat(path, &state) == 0 && (unfinished->alone || time(NULL) - state.st_mtime > LITTER_AGE_S)) unlink(path);
 }
 
-Status unfinished_open(const char *dir, bool alone, Unfinished **out, Error *err) {
+Status unfinished_open(const char *dir, Unfinished **out, Error *err) {
     static const char name[] = "/checkpoints";
     Unfinished *unfinished = calloc(1, sizeof *unfinished + strlen(dir) + sizeof name);
     if (unfinished == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    unfinished->alone = alone;
     strcat(strcpy(unfinished->folder, dir), name);
     Status status = STATUS_OK;
     DIR *folder = opendir(unfinished->folder);
     if (folder == NULL && errno != ENOENT)
         status = error_set(err, STATUS_IO, "%s: cannot read the folder: %s", unfinished->folder, strerror(errno));
     struct dirent *entry;
-    while (status == STATUS_OK && folder != NULL && (entry = readdir(folder)) != NULL) {
-        remove_litter(unfinished, entry->d_name);
+    while (status == STATUS_OK && folder != NULL && (entry = readdir(folder)) != NULL)
         status = take_checkpoint(unfinished, entry->d_name, err);
-    }
     if (folder != NULL) closedir(folder);
     if (status == STATUS_OK)
         *out = unfinished;
     else
         unfinished_close(unfinished);
     return status;
+}
+
+void unfinished_clear_litter(Unfinished *unfinished, bool alone) {
+    unfinished->alone = alone;
+    DIR *folder = opendir(unfinished->folder);
+    struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL)
+        remove_litter(unfinished, entry->d_name);
+    if (folder != NULL) closedir(folder);
 }
 
 void unfinished_close(Unfinished *unfinished) {

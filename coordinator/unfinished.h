@@ -9,9 +9,11 @@
 
 typedef struct Unfinished Unfinished;
 
-/* Looks at DIR/checkpoints; nothing is made. alone: no other run works in dir, so that half-written files are litter of
- * runs that died and are removed; else only those that nobody has touched for long. STATUS_IO. */
-Status unfinished_open(const char *dir, bool alone, Unfinished **out, Error *err);
+/* Looks at DIR/checkpoints; changes nothing. STATUS_IO. */
+Status unfinished_open(const char *dir, Unfinished **out, Error *err);
+/* Removes half-written files, which are litter of runs that died. alone: no other run works in the folder now, so that
+ * all of them are; else only those that nobody has touched for long. */
+void unfinished_clear_litter(Unfinished *unfinished, bool alone);
 /* Removes the folder when it is empty and this run was alone. Accepts NULL. */
 void unfinished_close(Unfinished *unfinished);
 

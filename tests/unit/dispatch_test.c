@@ -50,7 +50,7 @@ static void open_bench(Bench *bench, const char *text, int workers) {
     bench->roster = (Roster){.n_ranks = 1, .n_workers = workers, .ranks = &bench->here};
     if (job_parse("test.yaml", text, NULL, 0, &bench->job, &err) != STATUS_OK ||
         journal_open(bench->dir, &header, 0, &bench->journal, warning, sizeof warning, &err) != STATUS_OK ||
-        unfinished_open(bench->dir, true, &bench->unfinished, &err) != STATUS_OK ||
+        unfinished_open(bench->dir, &bench->unfinished, &err) != STATUS_OK ||
         cost_model_create(&bench->costs, &err) != STATUS_OK ||
         schedule_create(bench->job, bench->journal, bench->costs, &(ScheduleOptions){.retries = 1, .kernels = ""},
                         &bench->schedule, &err) != STATUS_OK ||

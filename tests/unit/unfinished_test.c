@@ -13,7 +13,8 @@ static const Id first = {.bytes = {1, 0xab}}, second = {.bytes = {2}};
 static Unfinished *open_in(const char *dir, bool alone) {
     Unfinished *unfinished = NULL;
     Error err = {{0}};
-    if (unfinished_open(dir, alone, &unfinished, &err) != STATUS_OK) fail_msg("%s", err.text);
+    if (unfinished_open(dir, &unfinished, &err) != STATUS_OK) fail_msg("%s", err.text);
+    unfinished_clear_litter(unfinished, alone);
     return unfinished;
 }
 
