@@ -38,7 +38,7 @@ static void note(void *context, const char *text) {
 
 static Message order(void);
 
-static void open_bench(Bench *bench, const char *text, int workers) {
+static void open_limited_bench(Bench *bench, const char *text, int workers, double limit_s) {
     Error err = {{0}};
     char warning[256];
     Record header = {.kind = RECORD_HEADER, .of.header = {.schema = SCHEMA_VERSION, .content = "records"}};
@@ -54,11 +54,16 @@ static void open_bench(Bench *bench, const char *text, int workers) {
         cost_model_create(&bench->costs, &err) != STATUS_OK ||
         schedule_create(bench->job, bench->journal, bench->costs, &(ScheduleOptions){.retries = 1, .kernels = ""},
                         &bench->schedule, &err) != STATUS_OK ||
-        dispatch_create(
-            channel, &bench->roster, bench->schedule, bench->journal, bench->costs, bench->unfinished,
-            &(DispatchOptions){.max_failures = -1, .checkpoint_every_s = 7, .deadline = deadline_after(0, INFINITY)},
-            note, bench, &bench->dispatch, &err) != STATUS_OK)
+        dispatch_create(channel, &bench->roster, bench->schedule, bench->journal, bench->costs, bench->unfinished,
+                        &(DispatchOptions){.max_failures = -1,
+                                           .checkpoint_every_s = 7,
+                                           .deadline = deadline_after(bench->now_s, limit_s)},
+                        note, bench, &bench->dispatch, &err) != STATUS_OK)
         fail_msg("%s", err.text);
+}
+
+static void open_bench(Bench *bench, const char *text, int workers) {
+    open_limited_bench(bench, text, workers, INFINITY);
 }
 
 static void close_bench(Bench *bench) {
@@ -219,12 +224,149 @@ static void a_checkpoint_goes_when_its_training_is_on_record_and_not_before(void
     close_bench(&bench);
 }
 
+static void fail_for_the_machine(const WorkItem *item) {
+    answer(&(Message){.kind = MESSAGE_FAILED,
+                      .of.failed = {.work = item->work,
+                                    .host = "here",
+                                    .reason = "the process could not be started: no more processes",
+                                    .cause = FAILURE_INFRASTRUCTURE}});
+}
+
+/* The one rank there is fails to start anything: it is left alone for longer and longer, and then the run ends. */
+static void a_machine_that_starts_nothing_burns_no_retry_and_ends_the_run(void **state) {
+    Bench bench;
+    open_bench(&bench, job_text_3, 1);
+    int failures = 0;
+    double began_s = bench.now_s;
+    for (int i = 0; i < 400 && !dispatch_stopping(bench.dispatch); i++) {
+        step(&bench, 0.1);
+        Message message = order();
+        if (message.kind == MESSAGE_WORK) {
+            assert_int_equal(message.of.work.attempt, 1);
+            fail_for_the_machine(&message.of.work);
+            failures++;
+        }
+        message_free(&message);
+    }
+    assert_int_equal(failures, 5);
+    assert_true(bench.now_s - began_s > 0.5 + 1 + 2 + 4);
+    assert_string_equal(bench.words, "no rank is left that can work: saving and stopping; what failed them is above");
+    assert_int_equal(dispatch_result(bench.dispatch), STATUS_IO);
+    RunView view;
+    dispatch_view(bench.dispatch, bench.now_s, &view);
+    assert_int_equal(view.work_failed, 0);
+    assert_non_null(strstr(view.first_error, "could not be started: no more processes"));
+    assert_string_equal(end_of(&bench).reason, "machine failed");
+    close_bench(&bench);
+}
+
+static void a_rank_that_works_again_has_its_failures_forgotten(void **state) {
+    Bench bench;
+    open_bench(&bench, job_text_3, 1);
+    for (int round = 0; round < 3; round++)
+        for (int i = 0; i < 5; i++) {
+            step(&bench, 100);
+            Message message = order();
+            assert_int_equal(message.kind, MESSAGE_WORK);
+            assert_int_equal(message.of.work.attempt, 1);
+            if (i < 4)
+                fail_for_the_machine(&message.of.work);
+            else
+                answer_done(&message.of.work, 100);
+            message_free(&message);
+            step(&bench, 0);
+        }
+    expect_order(MESSAGE_STOP);
+    assert_int_equal(dispatch_result(bench.dispatch), STATUS_OK);
+    close_bench(&bench);
+}
+
+static void a_training_that_fails_too_often_is_recorded_and_its_first_error_is_kept(void **state) {
+    Bench bench;
+    open_bench(&bench, "seeds: 0\nevaluate: {baselines: []}\n", 1);
+    for (int attempt = 1; attempt <= 2; attempt++) {
+        step(&bench, 1);
+        Message message = order();
+        assert_int_equal(message.kind, MESSAGE_WORK);
+        assert_int_equal(message.of.work.attempt, attempt);
+        answer(&(Message){.kind = MESSAGE_FAILED,
+                          .of.failed = {.work = message.of.work.work, .host = "here", .reason = "killed"}});
+        message_free(&message);
+        step(&bench, 1);
+        assert_int_equal(bench.said, attempt); /* at once */
+        assert_non_null(strstr(bench.words, attempt == 1 ? "killed; trying it again" : "killed; giving it up"));
+    }
+    expect_order(MESSAGE_STOP);
+    assert_int_equal(dispatch_result(bench.dispatch), STATUS_FAILED);
+    assert_int_equal(end_of(&bench).trainings_failed, 1);
+    close_bench(&bench);
+}
+
+static void before_the_time_is_over_all_are_drained(void **state) {
+    Bench bench;
+    open_limited_bench(&bench, job_text_3, 1, 100); /* slack 5 s */
+    step(&bench, 0);
+    Message a = order();
+    assert_int_equal(a.kind, MESSAGE_WORK);
+    step(&bench, 94);
+    expect_order(0);
+    step(&bench, 1.1);
+    expect_order(MESSAGE_DRAIN);
+    RunView view;
+    dispatch_view(bench.dispatch, bench.now_s, &view);
+    assert_true(view.draining);
+    assert_near(view.deadline_s, 100 - 95.1, 1e-9);
+    answer(&(Message){.kind = MESSAGE_PAUSED, .of.paused = {.work = a.of.work.work, .step = 60}});
+    step(&bench, 0.5);
+    expect_order(MESSAGE_STOP);
+    assert_int_equal(dispatch_result(bench.dispatch), STATUS_INCOMPLETE);
+    assert_string_equal(end_of(&bench).reason, "deadline");
+    dispatch_view(bench.dispatch, bench.now_s, &view);
+    assert_near(view.drain_took_s, 0.5, 1e-9);
+    message_free(&a);
+    close_bench(&bench);
+}
+
+/* Baselines cannot be saved: when they do not fit and nothing else is left, waiting would be in vain. */
+static void a_run_that_can_begin_nothing_more_in_its_time_ends_at_once(void **state) {
+    Bench bench;
+    open_limited_bench(&bench,
+                       "model: {n_layer: 1, n_head: 1, n_embd: 4}\ntrain: {steps: 1, batch_size: 8}\n"
+                       "evaluate: {prompts: 4, baselines: [gd]}\nseeds: {count: 2}\n",
+                       1, 100);
+    int baselines = 0;
+    while (!dispatch_ending(bench.dispatch)) { /* of two sets of baselines, a minute each, one fits */
+        step(&bench, 0);
+        Message message = order();
+        assert_int_equal(message.kind, MESSAGE_WORK);
+        bool training = message.of.work.kind == WORK_TRAINING;
+        baselines += !training;
+        bench.now_s += training ? 0.1 : 60;
+        if (training)
+            answer_done(&message.of.work, 1);
+        else
+            answer(&(Message){.kind = MESSAGE_DONE, .of.done = {.work = message.of.work.work}});
+        message_free(&message);
+        step(&bench, 0);
+    }
+    assert_int_equal(baselines, 1);
+    assert_true(bench.now_s < 100 + 61);
+    assert_non_null(strstr(bench.words, "nothing that is left can be begun in the time that is left"));
+    assert_string_equal(end_of(&bench).reason, "deadline");
+    close_bench(&bench);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_drained_run_stops_when_all_have_saved_and_counts_their_steps),
         cmocka_unit_test(what_has_not_saved_at_the_end_of_the_grace_period_is_stopped_without),
         cmocka_unit_test(a_drain_in_which_the_last_training_ends_is_done),
         cmocka_unit_test(a_checkpoint_goes_when_its_training_is_on_record_and_not_before),
+        cmocka_unit_test(a_machine_that_starts_nothing_burns_no_retry_and_ends_the_run),
+        cmocka_unit_test(a_rank_that_works_again_has_its_failures_forgotten),
+        cmocka_unit_test(a_training_that_fails_too_often_is_recorded_and_its_first_error_is_kept),
+        cmocka_unit_test(before_the_time_is_over_all_are_drained),
+        cmocka_unit_test(a_run_that_can_begin_nothing_more_in_its_time_ends_at_once),
     };
     Error err = {{0}};
     if (channel_open(&channel, &err) != STATUS_OK) {
