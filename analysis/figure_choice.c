@@ -23,6 +23,7 @@ void figure_end(FigureSet *set, Figure *figure) {
 void figures_choose(const Summary *summary, FigureSet *set) {
     figure_curves(set, summary);
     figure_levels(set, summary);
+    figure_rounds(set, summary);
     figure_heat(set, summary);
     figure_training(set, summary);
     figure_cost(set, summary);

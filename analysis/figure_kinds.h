@@ -16,11 +16,15 @@ void figure_end(FigureSet *set, Figure *figure);
 /* Curves against the number of examples, Kendall's tau beside normalised MSE. "quality": a curve per critique quality
  * of the base configuration, gd dashed in its colour, the released model's dotted where it is known. "predictors": the
  * model and all baselines under the best critic. Then for every further axis a figure of its name, under the best
- * critic. */
+ * critic. Where rounds of correction were measured, "rounds_quality" and so on: normalised MSE and gain by round. */
 void figure_curves(FigureSet *set, const Summary *summary);
-/* The metrics at the summary's number of examples against every ordered axis: a point per seed, the mean with its
- * interval, a line per critique quality. "AXIS_at". */
+/* The metrics at the summary's number of examples, and after the last round, against every ordered axis: a point per
+ * seed, the mean with its interval, a line per critique quality. "AXIS_at_15", "AXIS_after_8". */
 void figure_levels(FigureSet *set, const Summary *summary);
+/* Of rounds of correction: "rounds_flips", what a round mends and what it spoils, by critique quality;
+ * "rounds_self_check", the gain after the last round against the critic's self-check accuracy with a line through it;
+ * "rounds_critics", the gain by quality for every kind of feedback and noise. */
+void figure_rounds(FigureSet *set, const Summary *summary);
 /* The metrics over critique quality and every other ordered axis as heat maps. "AXIS_by_quality". */
 void figure_heat(FigureSet *set, const Summary *summary);
 /* "training": loss against step, a thin line a seed, a thick one their mean, a colour per configuration. */
@@ -34,6 +38,10 @@ enum { BAND_SEEDS = 3 }; /* fewer are drawn one by one */
 
 /* A panel for a measure, its axis fit for it. */
 Panel *measure_panel(Figure *figure, Measure measure, const char *x_label);
+/* The curve of a metric from an index on: the mean over seeds as a line; with_seeds: behind it the interval, or each
+ * seed where there are too few for one. */
+void measure_curve(Figure *figure, Panel *panel, const Configuration *configuration, Measure from, const char *label,
+                   uint32_t colour, LineStyle style, bool with_seeds);
 /* The colour of value i of n of an axis: the last of ordered ones, the best critic or the largest, is the darkest. */
 uint32_t axis_colour(const Setting *axis, int i, int n);
 /* Scales an axis that shows the values of a setting and ticks each of them: by factors where that spaces them more

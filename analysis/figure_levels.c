@@ -99,7 +99,8 @@ static void add_lines(Figure *figure, const Plan *plan) {
 static void add_figure(FigureSet *set, const Plan *plan) {
     char name[64], full[FIGURE_NAME_BYTES], place[48], fixed[256];
     slice_axis_name(plan->axis, name, sizeof name);
-    snprintf(full, sizeof full, "%s_at_%d", setting_is_quality(plan->axis) ? "quality" : name, plan->measures[0].index);
+    snprintf(full, sizeof full, "%s_%s_%d", setting_is_quality(plan->axis) ? "quality" : name,
+             plan->measures[0].kind == MEASURE_ROUNDS ? "after" : "at", plan->measures[0].index);
     Figure *figure = figure_begin(set, full);
     if (figure == NULL) return;
     measure_place(plan->measures[0], place);
@@ -114,13 +115,10 @@ static void add_figure(FigureSet *set, const Plan *plan) {
     figure_end(set, figure);
 }
 
-void figure_levels(FigureSet *set, const Summary *summary) {
-    const Configuration *base = slice_base(summary);
-    const Measure measures[] = {{MEASURE_EXAMPLES, METRIC_KENDALL_TAU, summary->at},
-                                {MEASURE_EXAMPLES, METRIC_NMSE, summary->at}};
+static void add_figures(FigureSet *set, const Summary *summary, const Configuration *base, const Measure measures[2]) {
     Slice drawn[AXES_MAX];
     int n_drawn = 0;
-    for (int i = 0; base != NULL && i < summary->table->n_axes; i++) {
+    for (int i = 0; i < summary->table->n_axes; i++) {
         const Setting *axis = summary->table->axes[i];
         if (!setting_is_ordered(axis) || !setting_applies(axis, PREDICTOR_MODEL)) continue;
         Slice slice = slice_along(summary, base, axis);
@@ -135,4 +133,15 @@ void figure_levels(FigureSet *set, const Summary *summary) {
             plan.values[j] = setting_get(axis, &slice.members[j]->series->settings);
         add_figure(set, &plan);
     }
+}
+
+void figure_levels(FigureSet *set, const Summary *summary) {
+    const Configuration *base = slice_base(summary);
+    if (base == NULL) return;
+    int at = configuration_at(base, summary->at), last = measure_count(base->series, MEASURE_ROUNDS) - 1;
+    add_figures(set, summary, base,
+                (Measure[]){{MEASURE_EXAMPLES, METRIC_KENDALL_TAU, at}, {MEASURE_EXAMPLES, METRIC_NMSE, at}});
+    if (last > 0)
+        add_figures(set, summary, base,
+                    (Measure[]){{MEASURE_ROUNDS, ROUND_GAIN, last}, {MEASURE_ROUNDS, ROUND_NMSE, last}});
 }

@@ -8,20 +8,51 @@
 
 Panel *measure_panel(Figure *figure, Measure measure, const char *x_label) {
     Panel *panel = figure_panel(figure, measure_title(measure), x_label);
-    switch ((Metric)measure.metric) {
-    case METRIC_KENDALL_TAU:
-        panel->y.show_from = 0;
-        panel->y.show_to = panel->y.bound_to = 1.02;
-        break;
-    case METRIC_NMSE:
+    bool rounds = measure.kind == MEASURE_ROUNDS;
+    bool nmse = rounds ? measure.metric == ROUND_NMSE : measure.metric == METRIC_NMSE;
+    if (nmse) {
         panel->y.show_from = panel->y.bound_from = 0;
         panel->y.show_to = 0.1;
-        break;
-    case METRIC_ALIGNMENT_LOSS:
-    case METRIC_COUNT:
-        break;
+    } else if (!rounds && measure.metric == METRIC_KENDALL_TAU) {
+        panel->y.show_from = 0;
+        panel->y.show_to = panel->y.bound_to = 1.02;
+    } else if (rounds && measure.metric == ROUND_GAIN) {
+        panel->y.show_from = 0;
+    } else if (rounds) { /* shares */
+        panel->y.show_from = panel->y.bound_from = 0;
+        panel->y.bound_to = 1;
     }
     return panel;
+}
+
+void measure_curve(Figure *figure, Panel *panel, const Configuration *configuration, Measure from, const char *label,
+                   uint32_t colour, LineStyle style, bool with_seeds) {
+    const char *predictor = predictor_name(configuration->series->predictor), *name = measure_name(from);
+    int count = measure_count(configuration->series, from.kind), seeds = configuration->n_series;
+    Layer *layer = NULL;
+    if (with_seeds && seeds >= BAND_SEEDS) {
+        layer = figure_layer(figure, panel, LAYER_BANDS, colour, "%s of %s %s, 95 %% t interval over %d seeds", name,
+                             predictor, label, seeds);
+        for (Measure at = from; at.index < count; at.index++) {
+            MeanInterval interval = measure_interval(configuration, at);
+            figure_datum(figure, layer, at.index, interval.mean, interval.low, interval.high);
+        }
+    }
+    for (int seed = 0; with_seeds && seeds > 1 && seeds < BAND_SEEDS && seed < seeds; seed++) {
+        const Series *series = &configuration->series[seed];
+        layer = figure_layer(figure, panel, LAYER_LINES, colour, "%s of %s %s, seed %u", name, predictor, label,
+                             series->settings.training.seed);
+        if (layer != NULL) layer->style = LINE_THIN;
+        for (Measure at = from; at.index < count; at.index++)
+            figure_datum(figure, layer, at.index, measure_of(series, at), NAN, NAN);
+    }
+    layer = figure_layer(figure, panel, LAYER_LINES, colour, "%s of %s %s, mean over %d seeds and 95 %% t interval",
+                         name, predictor, label, seeds);
+    if (layer != NULL) layer->style = style;
+    for (Measure at = from; at.index < count; at.index++) {
+        MeanInterval interval = measure_interval(configuration, at);
+        figure_datum(figure, layer, at.index, interval.mean, interval.low, interval.high);
+    }
 }
 
 uint32_t axis_colour(const Setting *axis, int i, int n) {

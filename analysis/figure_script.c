@@ -10,7 +10,7 @@
 /* Pixels of the SVG; the PNG is twice as large. */
 enum {
     HEIGHT = 400,
-    LEFT = 55,
+    LEFT = 62,
     PANEL = 350,
     BETWEEN = 65,
     COLOUR_BOX = 14,
