@@ -20,7 +20,8 @@ void figure_end(FigureSet *set, Figure *figure) {
     figure_free(figure);
 }
 
-void figures_choose(const Summary *summary, FigureSet *set) {
+void figures_choose(const Summary *summary, const Verdicts *verdicts, FigureSet *set) {
+    if (verdicts != NULL) figure_claims(set, verdicts);
     figure_curves(set, summary);
     figure_levels(set, summary);
     figure_rounds(set, summary);

@@ -13,6 +13,9 @@ void figure_end(FigureSet *set, Figure *figure);
 
 /* --- kinds ------------------------------------------------------------------------------------------------------- */
 
+/* "claim_ID": what a verdict rests on. Levels of a trend or plateau, both arms of a difference or equivalence beside
+ * their paired differences, points and line of a regression; seeds joined. None for a claim that was refused. */
+void figure_claims(FigureSet *set, const Verdicts *verdicts);
 /* Curves against the number of examples, Kendall's tau beside normalised MSE. "quality": a curve per critique quality
  * of the base configuration, gd dashed in its colour, the released model's dotted where it is known. "predictors": the
  * model and all baselines under the best critic. Then for every further axis a figure of its name, under the best

@@ -320,11 +320,10 @@ static void print_terminal(const Figure *figure, const Layout *layout, FILE *out
             "    set terminal pngcairo size %d,%d fontscale 1.8 linewidth 2 font 'Arial,12' background '#ffffff'\n"
             "    set output '%s.png'\n"
             "} else {\n"
-            "    set terminal svg size %d,%d font 'Arial,13' background '#ffffff' name '%s'\n"
+            "    set terminal svg size %d,%d font 'Arial,13' background '#ffffff'\n"
             "    set output '%s.svg'\n"
             "}\n",
-            2 * layout->width, 2 * layout->height, figure->name, layout->width, layout->height, figure->name,
-            figure->name);
+            2 * layout->width, 2 * layout->height, figure->name, layout->width, layout->height, figure->name);
 }
 
 void figure_print_script(const Figure *figure, FILE *out) {

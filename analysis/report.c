@@ -1,24 +1,25 @@
 /* See report.h. */
 #include "analysis/report.h"
 
-#include "analysis/export.h"
+#include "analysis/report_parts.h"
 #include "analysis/summary_tables.h"
+#include "analysis/verdict_tables.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static const char style[] =
-    "body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 1080px; margin: 2em auto; "
-    "padding: 0 1em; }\n"
-    "h1 { font-size: 1.6em; margin-bottom: 0; } h2 { font-size: 1.2em; margin-top: 2em; }\n"
-    "table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.93em; }\n"
-    "th, td { text-align: left; padding: 0.15em 1.2em 0.15em 0; white-space: nowrap; vertical-align: top; }\n"
-    "th { border-bottom: 1px solid #222; } tr.section td { border-top: 1px solid #ccc; }\n"
-    "figure { margin: 1.5em 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: #555; }\n"
-    "pre { background: #f6f6f6; padding: 0.8em; overflow-x: auto; font-size: 0.87em; } .wide { overflow-x: auto; }\n"
-    ".provenance td { white-space: pre-line; } .provenance td:first-child { color: #555; white-space: nowrap; }\n";
+enum { TABLE_ROWS_MAX = 300 };
+
+/* What the parts of one report share. */
+typedef struct Report {
+    const Summary *summary;
+    const Verdicts *verdicts; /* NULL: none */
+    const FigureSet *figures;
+    const char *figures_dir;
+    FILE *out;
+} Report;
 
 /* The name of the last run's job; "results" for one without a name. */
 static const char *title_of(const Table *table) {
@@ -26,130 +27,167 @@ static const char *title_of(const Table *table) {
     return name[0] != '\0' ? name : "results";
 }
 
-static void print_remarks(const Summary *summary, FILE *out) {
-    char *remarks = summary_remarks(summary), *rest = remarks;
-    for (char *line; rest != NULL && (line = strsep(&rest, "\n")) != NULL;) {
-        if (line[0] == '\0') continue;
-        fputs("<p>", out);
-        print_html_text(out, line);
-        fputs("</p>\n", out);
-    }
-    free(remarks);
+static bool has_claims(const Report *report) {
+    return report->verdicts != NULL && report->verdicts->count > 0;
 }
 
-/* Copies an SVG file from its root element on: an XML declaration may not stand inside a page. */
-static bool print_svg(const char *path, FILE *out) {
-    FILE *in = fopen(path, "r");
-    if (in == NULL) return false;
-    char *line = NULL;
-    size_t size = 0;
-    bool inside = false;
-    while (getline(&line, &size, in) > 0) {
-        const char *from = inside ? line : strstr(line, "<svg");
-        if (from == NULL) continue;
-        inside = true;
-        fputs(from, out);
-    }
-    free(line);
-    fclose(in);
-    return inside;
+/* --- claims ------------------------------------------------------------------------------------------------------ */
+
+static void print_decision(const Verdict *verdict, FILE *out) {
+    const char *name = decision_name(verdict->decision);
+    fprintf(out, "<span class=\"decision %s\">%s%s</span>", name, name, verdict->provisional ? " so far" : "");
 }
 
-static void print_figure(const Figure *figure, const char *dir, FILE *out) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "%s/%s.svg", dir, figure->name);
-    fputs("<figure>\n", out);
-    if (!print_svg(path, out)) fprintf(out, "<p>%s.svg was not drawn.</p>\n", figure->name);
+/* Lines as paragraphs. */
+static void print_lines(const char *text, const char *class, FILE *out) {
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        char *line = strndup(text, length);
+        if (line != NULL && length > 0) {
+            fprintf(out, "<p class=\"%s\">", class);
+            print_html_text(out, line);
+            fputs("</p>\n", out);
+        }
+        free(line);
+        text += length + (text[length] == '\n');
+    }
+}
+
+static void print_overview(const Verdicts *verdicts, FILE *out) {
+    fputs("<div class=\"wide\"><table>\n<tr><th>verdict</th><th>claim</th><th>estimate</th><th>95 % interval</th>"
+          "<th>p, corrected</th><th>seeds</th></tr>\n",
+          out);
+    for (int i = 0; i < verdicts->count; i++) {
+        const Verdict *verdict = &verdicts->items[i];
+        fputs("<tr><td>", out);
+        print_decision(verdict, out);
+        fprintf(out, "</td><td><a href=\"#claim-%d\">", i + 1);
+        print_html_text(out, verdict->claim->id);
+        fputs("</a></td>", out);
+        if (verdict->refused)
+            fputs("<td></td><td>not tested</td><td></td>", out);
+        else
+            fprintf(out, "<td>%.4g</td><td>%.4g to %.4g</td><td>%.2g</td>", verdict->estimate.mean,
+                    verdict->estimate.low, verdict->estimate.high, verdict->p_holm);
+        fprintf(out, "<td>%d</td></tr>\n", verdict->pairing != NULL ? verdict->pairing->n_seeds : 0);
+    }
+    fputs("</table></div>\n", out);
+}
+
+static void print_figure(const Report *report, const Figure *figure) {
+    FILE *out = report->out;
+    fprintf(out, "<figure id=\"figure-%s\">\n", figure->name);
+    if (!report_print_svg(figure, report->figures_dir, out))
+        fprintf(out, "<p class=\"missing\">%s.svg was not drawn.</p>\n", figure->name);
     fputs("<figcaption>", out);
     print_html_text(out, figure->caption);
     fputs("</figcaption>\n</figure>\n", out);
 }
 
-static void print_sheet(Sheet *sheet, FILE *out) {
-    fputs("<div class=\"wide\">\n", out);
-    if (sheet != NULL) sheet_print_html(sheet, out);
-    fputs("</div>\n", out);
-    sheet_free(sheet);
+static void print_claim(const Report *report, int which) {
+    const Verdict *verdict = &report->verdicts->items[which];
+    FILE *out = report->out;
+    char numbers[2048];
+    fprintf(out, "<section class=\"claim\" id=\"claim-%d\">\n<h3>", which + 1);
+    print_html_text(out, verdict->claim->id);
+    fputs(" ", out);
+    print_decision(verdict, out);
+    fputs("</h3>\n", out);
+    print_lines(verdict->sentence, "statement", out);
+    print_lines(verdict_numbers(verdict, numbers, sizeof numbers), "numbers", out);
+    print_lines(verdict->notes, "note", out);
+    const Figure *figure = which < CLAIM_FIGURES_MAX ? report->figures->of_claim[which] : NULL;
+    if (figure != NULL) print_figure(report, figure);
+    print_lines(verdict->method, "method", out);
+    print_lines(verdict->intervals, "method", out);
+    fputs("</section>\n", out);
 }
 
-static void print_fact(FILE *out, const char *name, const char *text) {
-    if (text == NULL || text[0] == '\0') return;
-    fprintf(out, "<tr><td>%s</td><td>", name);
-    print_html_text(out, text);
-    fputs("</td></tr>\n", out);
+static void print_claims(const Report *report) {
+    FILE *out = report->out;
+    if (!has_claims(report)) return;
+    fprintf(out,
+            "<h2 id=\"claims\">Claims</h2>\n<p>What the job file declared before the run, tested seed by seed. %d "
+            "claim%s share%s the level %g by Holm's procedure.</p>\n",
+            report->verdicts->count, report->verdicts->count == 1 ? "" : "s", report->verdicts->count == 1 ? "s" : "",
+            report->verdicts->declared.alpha);
+    print_overview(report->verdicts, out);
+    for (int i = 0; i < report->verdicts->count; i++)
+        print_claim(report, i);
 }
 
-static void print_run(const HeaderRecord *header, FILE *out) {
-    char text[64];
-    fputs("<table class=\"provenance\">\n", out);
-    print_fact(out, "started", utc_text(header->started_unix_ms, text, sizeof text));
-    print_fact(out, "command", header->command_line);
-    snprintf(text, sizeof text, "%d rank%s, %d worker%s", header->n_ranks, header->n_ranks == 1 ? "" : "s",
-             header->n_workers, header->n_workers == 1 ? "" : "s");
-    print_fact(out, "processes", text);
-    print_fact(out, "version", header->version);
-    print_fact(out, "commit", header->commit);
-    print_fact(out, "build", header->build);
-    print_fact(out, "MPI", header->mpi);
-    print_fact(out, "BLAS", header->blas);
-    print_fact(out, "host", header->host);
-    print_fact(out, "CPU", header->cpu);
-    print_fact(out, "ranks", header->rank_hosts);
-    print_fact(out, "scheduler", header->scheduler);
-    fputs("</table>\n", out);
+/* --- figures ----------------------------------------------------------------------------------------------------- */
+
+static bool is_of_claim(const FigureSet *figures, const Figure *figure) {
+    for (int i = 0; i < CLAIM_FIGURES_MAX; i++)
+        if (figures->of_claim[i] == figure) return true;
+    return false;
 }
 
-/* Every numerics fingerprint among the series, once. */
-static void print_fingerprints(const Table *table, FILE *out) {
-    fputs("<p>Numerics fingerprints (equal ones promise equal bits):</p>\n<pre>", out);
-    for (int i = 0; i < table->n_series; i++) {
-        bool seen = false;
-        for (int j = 0; j < i && !seen; j++)
-            seen = strcmp(table->series[j].fingerprint, table->series[i].fingerprint) == 0;
-        if (seen) continue;
-        print_html_text(out, table->series[i].fingerprint);
-        fputc('\n', out);
+static void print_figures(const Report *report) {
+    const FigureSet *figures = report->figures;
+    FILE *out = report->out;
+    int number = 0;
+    fputs("<h2 id=\"figures\">Figures</h2>\n", out);
+    for (int i = 0; i < figures->count; i++) {
+        const Figure *figure = figures->items[i];
+        if (is_of_claim(figures, figure)) continue;
+        fprintf(out, "<h3>%d. ", ++number);
+        print_html_text(out, figure->title);
+        fputs("</h3>\n", out);
+        print_figure(report, figure);
     }
-    fputs("</pre>\n", out);
+    if (number == 0) fputs("<p>There is nothing to draw yet.</p>\n", out);
+    if (figures->left_out > 0)
+        fprintf(out, "<p class=\"note\">%d further figures are left out: at most %d are drawn.</p>\n",
+                figures->left_out, FIGURES_MAX);
+    fputs("<p class=\"note\">Beside every picture in figures/ stand its data (.dat) and its script (.gp): gnuplot "
+          "draws it again.</p>\n",
+          out);
 }
 
-static void print_provenance(const Table *table, FILE *out) {
-    fputs("<h2>Where this came from</h2>\n", out);
-    for (int i = 0; i < table->n_headers; i++) {
-        fprintf(out, "<h3>Run %d</h3>\n", i + 1);
-        print_run(&table->headers[i], out);
-        bool told = i > 0 && strcmp(table->headers[i].job_text, table->headers[i - 1].job_text) == 0;
-        fputs(told ? "<p>The same job file.</p>\n" : "<p>Job file:</p>\n<pre>", out);
-        if (told) continue;
-        print_html_text(out, table->headers[i].job_text);
-        fputs("</pre>\n", out);
-    }
-    print_fingerprints(table, out);
+/* --- tables ------------------------------------------------------------------------------------------------------ */
+
+static void print_tables(const Report *report) {
+    fprintf(report->out,
+            "<h2 id=\"tables\">At %d examples</h2>\n<p>Mean over seeds ± half the 95 %% t interval. nmse: 1 − cos to "
+            "the true answer; kendall_tau: rank correlation with the clean rewards; self-check: probability that the "
+            "critic ranks two responses rightly.</p>\n",
+            report->summary->at);
+    report_print_sheet(summary_sheet(report->summary), TABLE_ROWS_MAX, "tables/summary.csv", report->out);
+    fputs("<h2>Trainings</h2>\n", report->out);
+    report_print_sheet(trainings_sheet(report->summary), TABLE_ROWS_MAX, "tables/trainings.csv", report->out);
 }
 
-Status report_write(const Summary *summary, const FigureSet *figures, const char *figures_dir, const char *path,
-                    Error *err) {
+static void print_opening(const Report *report) {
+    FILE *out = report->out;
+    char when[64];
+    time_t now = time(NULL);
+    struct tm parts;
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M UTC", gmtime_r(&now, &parts));
+    fputs("<h1>", out);
+    print_html_text(out, title_of(report->summary->table));
+    fprintf(out, "</h1>\n<p class=\"subtitle\">Report of palinode analyze, %s</p>\n<nav>", when);
+    fputs("<a href=\"#completeness\">Completeness</a>", out);
+    if (has_claims(report)) fputs("<a href=\"#claims\">Claims</a>", out);
+    fputs("<a href=\"#figures\">Figures</a><a href=\"#tables\">Tables</a><a href=\"#provenance\">Provenance</a>"
+          "<a href=\"#again\">Again</a></nav>\n",
+          out);
+}
+
+Status report_write(const Summary *summary, const Verdicts *verdicts, const FigureSet *figures, const char *figures_dir,
+                    const char *path, Error *err) {
     FILE *out = fopen(path, "w");
     if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    const char *title = title_of(summary->table);
-    fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>palinode: ", out);
-    print_html_text(out, title);
-    fprintf(out, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<h1>", style);
-    print_html_text(out, title);
-    fputs("</h1>\n", out);
-    print_remarks(summary, out);
-    for (int i = 0; i < figures->count; i++)
-        print_figure(figures->items[i], figures_dir, out);
-    fprintf(
-        out,
-        "<h2>At %d examples</h2>\n<p>Mean over seeds ± half the 95 %% t interval. nmse: 1 − cos to the true answer; "
-        "kendall_tau: rank correlation with the clean rewards; self-check: probability that the critic ranks two "
-        "responses rightly.</p>\n",
-        summary->at);
-    print_sheet(summary_sheet(summary), out);
-    fputs("<h2>Trainings</h2>\n", out);
-    print_sheet(trainings_sheet(summary), out);
-    print_provenance(summary->table, out);
+    Report report = {summary, verdicts, figures, figures_dir, out};
+    report_print_head(title_of(summary->table), out);
+    print_opening(&report);
+    report_print_completeness(summary, out);
+    print_claims(&report);
+    print_figures(&report);
+    print_tables(&report);
+    report_print_provenance(summary->table, out);
+    report_print_reproduction(summary->table, out);
     fputs("</body>\n</html>\n", out);
     bool failed = ferror(out) != 0;
     if (fclose(out) != 0 || failed)

@@ -73,13 +73,16 @@ int sheet_width(const Sheet *sheet) {
 }
 
 void sheet_print(const Sheet *sheet, FILE *out) {
+    int *widths = calloc((size_t)sheet->n_columns, sizeof *widths); /* without memory for them: not aligned */
+    for (int column = 0; column < sheet->n_columns && widths != NULL; column++)
+        widths[column] = column_width(sheet, column);
     for (int row = 0; row < sheet->n_rows; row++) {
         if (sheet->section[row]) fputc('\n', out);
         int owed = 0; /* spaces before the next text: none at the end of a line */
         for (int column = 0; column < sheet->n_columns; column++) {
             if (sheet->hidden[column]) continue;
             const char *text = cell_at(sheet, row, column);
-            int rest = column_width(sheet, column) + 2 - text_letters(text);
+            int rest = (widths != NULL ? widths[column] - text_letters(text) : 0) + 2;
             if (text[0] != '\0') {
                 fprintf(out, "%*s%s", owed, "", text);
                 owed = 0;
@@ -88,6 +91,7 @@ void sheet_print(const Sheet *sheet, FILE *out) {
         }
         fputc('\n', out);
     }
+    free(widths);
 }
 
 void print_html_text(FILE *out, const char *text) {
@@ -106,9 +110,9 @@ void print_html_text(FILE *out, const char *text) {
     }
 }
 
-void sheet_print_html(const Sheet *sheet, FILE *out) {
+void sheet_print_html(const Sheet *sheet, int rows_max, FILE *out) {
     fputs("<table>\n", out);
-    for (int row = 0; row < sheet->n_rows; row++) {
+    for (int row = 0; row < sheet->n_rows && row <= rows_max; row++) {
         const char *tag = row == 0 ? "th" : "td";
         fputs(sheet->section[row] ? "<tr class=\"section\">" : "<tr>", out);
         for (int column = 0; column < sheet->n_columns; column++) {

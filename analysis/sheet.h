@@ -26,8 +26,8 @@ bool sheet_complete(const Sheet *sheet);
 /* Characters of a line of the text form. */
 int sheet_width(const Sheet *sheet);
 void sheet_print(const Sheet *sheet, FILE *out);
-/* As a <table>, with all columns. */
-void sheet_print_html(const Sheet *sheet, FILE *out);
+/* As a <table>, with all columns, at most so many rows below the headings. */
+void sheet_print_html(const Sheet *sheet, int rows_max, FILE *out);
 
 /* Letters of UTF-8 text. */
 int text_letters(const char *text);

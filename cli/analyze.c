@@ -61,7 +61,7 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
     char tables[PATH_MAX], figures_dir[PATH_MAX], report[PATH_MAX];
     FigureSet figures = {0};
     int n_drawn = 0;
-    figures_choose(summary, &figures);
+    figures_choose(summary, analysis->verdicts, &figures);
     Status drawn = STATUS_OK, status = make_dir(out, "", report, err);
     if (status == STATUS_OK) status = make_dir(out, "tables", tables, err);
     if (status == STATUS_OK) status = make_dir(out, "figures", figures_dir, err);
@@ -72,7 +72,7 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
     if (status == STATUS_OK) {
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
         drawn = draw(&figures, figures_dir, png, &n_drawn, err);
-        status = report_write(summary, &figures, figures_dir, report, drawn == STATUS_OK ? err : NULL);
+        status = report_write(summary, analysis->verdicts, &figures, figures_dir, report, drawn == STATUS_OK ? err : NULL);
     }
     if (status == STATUS_OK)
         fprintf(stderr, "palinode: wrote %s, %s/*.csv and %d figure%s in %s\n", report, tables, n_drawn,

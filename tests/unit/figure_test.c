@@ -13,6 +13,7 @@
 typedef struct Drawing {
     Table *table;
     Summary *summary;
+    Verdicts *verdicts;
     FigureSet figures;
     char dir[64];
 } Drawing;
@@ -21,7 +22,11 @@ static Drawing *drawing_of(Table *table) {
     Drawing *drawing = calloc(1, sizeof *drawing);
     drawing->table = table;
     assert_int_equal(summary_create(table, AT_DEFAULT, &drawing->summary, NULL), STATUS_OK);
-    figures_choose(drawing->summary, &drawing->figures);
+    char warning[512];
+    Error err = {{0}};
+    if (verdicts_create(table, NULL, 0, NULL, &drawing->verdicts, warning, sizeof warning, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+    figures_choose(drawing->summary, drawing->verdicts, &drawing->figures);
     for (int i = 0; i < drawing->figures.count; i++)
         assert_true(figure_is_whole(drawing->figures.items[i]));
     snprintf(drawing->dir, sizeof drawing->dir, "/tmp/palinode_figure_XXXXXX");
@@ -41,6 +46,7 @@ static void drawing_free(Drawing *drawing) {
     unlink(path);
     assert_int_equal(rmdir(drawing->dir), 0); /* nothing else was written */
     figures_free(&drawing->figures);
+    verdicts_free(drawing->verdicts);
     summary_free(drawing->summary);
     table_free(drawing->table);
     free(drawing);
@@ -258,6 +264,85 @@ static void results_without_a_model_have_no_figures_of_models(void **state) {
     drawing_free(drawing);
 }
 
+/* Depths 2 and 4, two qualities, n_seeds, three rounds; every value differs between the depths and varies over seeds.
+ * claims: lines of the job's list. */
+static Table *table_with_rounds(int n_seeds, const char *claims) {
+    Table *table = table_create();
+    Record header = fake_header();
+    free(header.of.header.job_text);
+    assert_true(asprintf(&header.of.header.job_text,
+                         "model: {n_layer: [2, 4]}\ntask: {n_points: 8}\n"
+                         "evaluate: {critique_quality: [1, 0.5], rounds: 3, initial_responses: 3, right_cosine: 0.75}\n"
+                         "seeds: {first: 0, count: %d}\n%s",
+                         n_seeds, claims) > 0);
+    add_fake(table, header);
+    for (uint32_t seed = 0; seed < (uint32_t)n_seeds; seed++)
+        for (int depth = 2; depth <= 4; depth += 2) {
+            TrainingSpec spec = fake_spec(depth, seed);
+            add_fake(table, fake_training(&spec, OUTCOME_DONE));
+            for (int i = 0; i < 2; i++) {
+                Record cell = fake_cell_with_rounds(&spec, i == 0 ? 1 : 0.5, 3);
+                cell.of.cell.curves.value[curves_at(&cell.of.cell.curves, METRIC_KENDALL_TAU, 7)] +=
+                    0.1 * depth + 0.01 * (seed % 2);
+                add_fake(table, cell);
+            }
+        }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    return table;
+}
+
+static void rounds_have_trajectories_flips_and_the_gain_against_self_check_accuracy(void **state) {
+    Drawing *drawing = drawing_of(table_with_rounds(3, ""));
+    const Figure *figure = figure_named(drawing, "rounds_quality");
+    const Layer *nmse = layer_of(&figure->panels[0], LAYER_LINES, LINE_SOLID, 0);
+    assert_int_equal(nmse->n, 4); /* rounds 0 to 3 */
+    assert_near(nmse->data[3].y, fake_round_value(1, 1, 3), 1e-12);
+    assert_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_DASHED, 0)); /* gd has no rounds */
+    figure = figure_named(drawing, "rounds_flips");
+    assert_int_equal(layer_of(&figure->panels[0], LAYER_LINES, LINE_DASHED, 0)->n, 3); /* undefined at round 0 */
+    assert_non_null(strstr(figure->caption, "0.75"));
+    figure = figure_named(drawing, "rounds_self_check");
+    const Panel *panel = &figure->panels[0];
+    assert_int_equal(layer_of(panel, LAYER_POINTS, LINE_SOLID, 0)->n, 3 * 2); /* seeds, qualities */
+    const Layer *line = layer_of(panel, LAYER_LINES, LINE_SOLID, 0);
+    assert_near(line->data[0].x, 0.5, 1e-12);
+    assert_near(line->data[line->n - 1].x, 0.75, 1e-12);
+    assert_near(line->data[0].y, fake_round_value(0.5, 1, 3), 1e-12); /* two points a seed: the line meets them */
+    assert_near(line->data[line->n - 1].y, fake_round_value(1, 1, 3), 1e-12);
+    assert_null(figure_named(drawing, "rounds_critics")); /* one kind of critic only */
+    assert_non_null(figure_named(drawing, "n_layer_after_3"));
+    drawing_free(drawing);
+}
+
+static void every_claim_has_a_figure_of_what_its_verdict_rests_on(void **state) {
+    Drawing *drawing = drawing_of(table_with_rounds(
+        4,
+        "claims:\n"
+        "  - {id: helps, test: trend, metric: kendall_tau, at: 7, over: model.n_layer, direction: increasing, where: "
+        "{critique_quality: 1}}\n"
+        "  - {id: same, test: equivalence, metric: nmse, at: 7, a: {model.n_layer: 2}, b: {model.n_layer: 4}, "
+        "margin: 0.5, where: {critique_quality: 1}}\n"
+        "  - {id: refused, test: difference, metric: nmse, at: 7, a: {predictor: model}, b: {predictor: gd}, where: "
+        "{critique_quality: 1, model.n_layer: 2}}\n"));
+    assert_int_equal(drawing->verdicts->count, 3);
+    const Figure *figure = figure_named(drawing, "claim_helps");
+    assert_ptr_equal(drawing->figures.of_claim[0], figure);
+    assert_non_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_THIN, 3)); /* a line a seed */
+    const Layer *means = layer_of(&figure->panels[0], LAYER_INTERVALS, LINE_SOLID, 0);
+    assert_int_equal(means->n, 2);
+    assert_near(means->data[1].x, 4, 0);
+    assert_near(means->data[1].y, fake_value(1, 0, 7) + 0.0015 + 0.405, 1e-12);
+    figure = figure_named(drawing, "claim_same");
+    assert_ptr_equal(drawing->figures.of_claim[1], figure);
+    const Layer *margin = layer_of(&figure->panels[1], LAYER_BANDS, LINE_SOLID, 0);
+    assert_near(margin->data[0].low, -0.5, 0);
+    assert_near(margin->data[0].high, 0.5, 0);
+    assert_null(drawing->figures.of_claim[2]); /* no gd was measured */
+    assert_null(figure_named(drawing, "claim_refused"));
+    free(drawn(drawing, figure, "svg"));
+    drawing_free(drawing);
+}
+
 static void ordered_colours_run_from_dark_to_light(void **state) {
     assert_int_equal(colour_ordered(0, 5), 0x440154);
     assert_int_equal(colour_ordered(2, 5), 0x21918c);
@@ -380,7 +465,8 @@ static void the_report_holds_figure_table_and_provenance_and_escapes_what_it_quo
     Error err = {{0}};
     snprintf(path, sizeof path, "%s/report.html", drawing->dir);
     assert_int_equal(gnuplot_draw(figure_named(drawing, "quality"), drawing->dir, false, &err), STATUS_OK);
-    assert_int_equal(report_write(drawing->summary, &drawing->figures, drawing->dir, path, &err), STATUS_OK);
+    assert_int_equal(report_write(drawing->summary, drawing->verdicts, &drawing->figures, drawing->dir, path, &err),
+                     STATUS_OK);
     char *html = text_of(drawing, "report.html");
     assert_non_null(strstr(html, "<svg"));
     assert_null(strstr(html, "<?xml"));
@@ -407,6 +493,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(released_curves_are_drawn_where_task_and_critic_are_the_papers),
         cmocka_unit_test(the_training_figure_has_a_line_a_seed_and_the_mean_and_what_a_guess_costs),
         cmocka_unit_test(results_without_a_model_have_no_figures_of_models),
+        cmocka_unit_test(rounds_have_trajectories_flips_and_the_gain_against_self_check_accuracy),
+        cmocka_unit_test(every_claim_has_a_figure_of_what_its_verdict_rests_on),
         cmocka_unit_test(ordered_colours_run_from_dark_to_light),
         cmocka_unit_test(bands_may_reach_past_the_lines_but_never_dwarf_them),
         cmocka_unit_test(a_figure_of_nothing_or_of_one_value_has_a_range),
