@@ -11,7 +11,7 @@ enum { SEEDS_JOINED_MAX = 40, SEED_POINTS_MAX = 200 };
 static Measure claim_measure(const Claim *claim) {
     bool rounds = claim->kind == CLAIM_ROUNDS;
     return (Measure){rounds ? MEASURE_ROUNDS : MEASURE_EXAMPLES, rounds ? (int)claim->round_metric : (int)claim->metric,
-                     claim->first};
+                     claim->at.first};
 }
 
 static Panel *claim_panel(Figure *figure, const Claim *claim, const char *x_label) {

@@ -186,21 +186,12 @@ static void add_predictors(FigureSet *set, const Summary *summary, const Configu
 }
 
 static void add_slices(FigureSet *set, const CurveKind *kind, const Summary *summary, const Configuration *base) {
-    const Table *table = summary->table;
-    Slice drawn[AXES_MAX], slice = slice_along(summary, base, settings_find("evaluate.critique_quality"));
-    int n_drawn = 0;
-    add_slice_figure(set, kind, summary, base, &slice); /* drawn even if it does not vary */
+    Slice slices[AXES_MAX], quality = slice_along(summary, base, settings_find("evaluate.critique_quality"));
+    int n = slices_of_axes(summary, base, false, slices);
+    add_slice_figure(set, kind, summary, base, &quality); /* drawn even if it does not vary */
     if (kind->kind == MEASURE_EXAMPLES) add_predictors(set, summary, base);
-    for (int i = 0; i < table->n_axes; i++) {
-        if (setting_is_quality(table->axes[i]) || !setting_applies(table->axes[i], PREDICTOR_MODEL)) continue;
-        slice = slice_along(summary, base, table->axes[i]);
-        bool seen = slice.n < 2;
-        for (int j = 0; j < n_drawn && !seen; j++)
-            seen = slice_same(&drawn[j], &slice); /* axes that only move together are one figure */
-        if (seen) continue;
-        drawn[n_drawn++] = slice;
-        add_slice_figure(set, kind, summary, base, &slice);
-    }
+    for (int i = 0; i < n; i++)
+        if (!setting_is_quality(slices[i].axis)) add_slice_figure(set, kind, summary, base, &slices[i]);
 }
 
 void figure_curves(FigureSet *set, const Summary *summary) {

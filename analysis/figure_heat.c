@@ -36,26 +36,28 @@ static void add_map(Figure *figure, const Summary *summary, const Configuration 
 void figure_heat(FigureSet *set, const Summary *summary) {
     const Configuration *base = slice_base(summary);
     const Setting *axes[2] = {NULL, settings_find("evaluate.critique_quality")};
+    Slice slices[AXES_MAX];
     double values[2][HEAT_VALUES_MAX];
     int n[2], left_out[2];
     if (base == NULL) return;
     n[1] = slice_values(summary, axes[1], values[1], HEAT_VALUES_MAX, &left_out[1]);
-    for (int i = 0; i < summary->table->n_axes && n[1] > 1; i++) {
-        axes[0] = summary->table->axes[i];
-        if (!setting_is_ordered(axes[0]) || !setting_applies(axes[0], PREDICTOR_MODEL) || setting_is_quality(axes[0]))
-            continue;
+    int n_slices = n[1] > 1 ? slices_of_axes(summary, base, true, slices) : 0;
+    for (int i = 0; i < n_slices; i++) {
+        axes[0] = slices[i].axis;
+        if (setting_is_quality(axes[0])) continue;
         n[0] = slice_values(summary, axes[0], values[0], HEAT_VALUES_MAX, &left_out[0]);
-        if (n[0] < 2) continue;
         char name[64], full[FIGURE_NAME_BYTES], place[48];
         setting_label(axes[0], name, sizeof name);
         snprintf(full, sizeof full, "%s_by_quality", name);
         Figure *figure = figure_begin(set, full);
         if (figure == NULL) return;
-        Measure tau = {MEASURE_EXAMPLES, METRIC_KENDALL_TAU, summary->at},
-                nmse = {MEASURE_EXAMPLES, METRIC_NMSE, summary->at};
+        Measure tau = {MEASURE_EXAMPLES, METRIC_KENDALL_TAU, configuration_at(base, summary->at)}, nmse = tau;
+        nmse.metric = METRIC_NMSE;
         snprintf(figure->title, sizeof figure->title, "%s and critique quality together", name);
         figure_caption(figure, "Means over seeds %s for every %s and critique quality. ", measure_place(tau, place),
                        name);
+        if (left_out[0] + left_out[1] > 0)
+            figure_caption(figure, "%d further values are not drawn. ", left_out[0] + left_out[1]);
         add_map(figure, summary, base, axes, values, n, tau);
         add_map(figure, summary, base, axes, values, n, nmse);
         figure_end(set, figure);

@@ -116,21 +116,17 @@ static void add_figure(FigureSet *set, const Plan *plan) {
 }
 
 static void add_figures(FigureSet *set, const Summary *summary, const Configuration *base, const Measure measures[2]) {
-    Slice drawn[AXES_MAX];
-    int n_drawn = 0;
-    for (int i = 0; i < summary->table->n_axes; i++) {
-        const Setting *axis = summary->table->axes[i];
-        if (!setting_is_ordered(axis) || !setting_applies(axis, PREDICTOR_MODEL)) continue;
-        Slice slice = slice_along(summary, base, axis);
-        bool seen = slice.n < 2;
-        for (int j = 0; j < n_drawn && !seen; j++)
-            seen = slice_same(&drawn[j], &slice);
-        if (seen) continue;
-        drawn[n_drawn++] = slice;
-        Plan plan = {
-            .summary = summary, .base = base, .axis = axis, .measures = measures, .n_measures = 2, .n = slice.n};
-        for (int j = 0; j < slice.n; j++)
-            plan.values[j] = setting_get(axis, &slice.members[j]->series->settings);
+    Slice slices[AXES_MAX];
+    int n = slices_of_axes(summary, base, true, slices);
+    for (int i = 0; i < n; i++) {
+        Plan plan = {.summary = summary,
+                     .base = base,
+                     .axis = slices[i].axis,
+                     .measures = measures,
+                     .n_measures = 2,
+                     .n = slices[i].n};
+        for (int j = 0; j < plan.n; j++)
+            plan.values[j] = setting_get(plan.axis, &slices[i].members[j]->series->settings);
         add_figure(set, &plan);
     }
 }

@@ -317,7 +317,8 @@ static void print_terminal(const Figure *figure, const Layout *layout, FILE *out
             figure->name, figure->name);
     fprintf(out,
             "if (exists('png')) {\n"
-            "    set terminal pngcairo size %d,%d fontscale 1.8 linewidth 2 font 'Arial,12' background '#ffffff'\n"
+            "    set terminal pngcairo size %d,%d fontscale 1.8 linewidth 2 pointscale 1.8 font 'Arial,12' background "
+            "'#ffffff'\n"
             "    set output '%s.png'\n"
             "} else {\n"
             "    set terminal svg size %d,%d font 'Arial,13' background '#ffffff'\n"

@@ -149,6 +149,10 @@ static void print_figures(const Report *report) {
 /* --- tables ------------------------------------------------------------------------------------------------------ */
 
 static void print_tables(const Report *report) {
+    if (report->summary->n_configurations == 0) {
+        fputs("<h2 id=\"tables\">Tables</h2>\n<p>Nothing has been measured yet.</p>\n", report->out);
+        return;
+    }
     fprintf(report->out,
             "<h2 id=\"tables\">At %d examples</h2>\n<p>Mean over seeds ± half the 95 %% t interval. nmse: 1 − cos to "
             "the true answer; kendall_tau: rank correlation with the clean rewards; self-check: probability that the "
@@ -175,14 +179,15 @@ static void print_opening(const Report *report) {
           out);
 }
 
-Status report_write(const Summary *summary, const Verdicts *verdicts, const FigureSet *figures, const char *figures_dir,
-                    const char *path, Error *err) {
+Status report_write(const Completeness *completeness, const Verdicts *verdicts, const FigureSet *figures,
+                    const char *figures_dir, const char *path, Error *err) {
     FILE *out = fopen(path, "w");
     if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    const Summary *summary = completeness->summary;
     Report report = {summary, verdicts, figures, figures_dir, out};
     report_print_head(title_of(summary->table), out);
     print_opening(&report);
-    report_print_completeness(summary, out);
+    report_print_completeness(completeness, out);
     print_claims(&report);
     print_figures(&report);
     print_tables(&report);

@@ -2,16 +2,15 @@
 #ifndef ANALYSIS_REPORT_PARTS_H
 #define ANALYSIS_REPORT_PARTS_H
 
+#include "analysis/completeness.h"
 #include "analysis/figure.h"
-#include "analysis/sheet.h"
-#include "analysis/verdict.h"
 
 #include <stdio.h>
 
 /* The head of the page: styles and title. */
 void report_print_head(const char *title, FILE *out);
 /* How much of what was asked for is there: the remarks, and what became of every seed of every configuration. */
-void report_print_completeness(const Summary *summary, FILE *out);
+void report_print_completeness(const Completeness *completeness, FILE *out);
 /* The picture DIR/NAME.svg inside the page: without what may not stand there, its ids made the page's only ones.
  * Returns false when there is none. */
 bool report_print_svg(const Figure *figure, const char *dir, FILE *out);

@@ -110,7 +110,8 @@ Slice slice_along(const Summary *summary, const Configuration *base, const Setti
     return slice;
 }
 
-bool slice_same(const Slice *a, const Slice *b) {
+/* Whether two slices have the same members, be it in opposite order. */
+static bool same_members(const Slice *a, const Slice *b) {
     if (a->n != b->n) return false;
     bool forward = true, backward = true;
     for (int i = 0; i < a->n; i++) {
@@ -118,6 +119,20 @@ bool slice_same(const Slice *a, const Slice *b) {
         backward = backward && a->members[i] == b->members[b->n - 1 - i];
     }
     return forward || backward;
+}
+
+int slices_of_axes(const Summary *summary, const Configuration *base, bool ordered, Slice *slices) {
+    int n = 0;
+    for (int i = 0; i < summary->table->n_axes; i++) {
+        const Setting *axis = summary->table->axes[i];
+        if (!setting_applies(axis, PREDICTOR_MODEL) || (ordered && !setting_is_ordered(axis))) continue;
+        slices[n] = slice_along(summary, base, axis);
+        bool seen = slices[n].n < 2;
+        for (int j = 0; j < n && !seen; j++)
+            seen = same_members(&slices[j], &slices[n]);
+        n += !seen;
+    }
+    return n;
 }
 
 const char *slice_label(const Summary *summary, const Slice *slice, int member, char *text, size_t text_bytes) {

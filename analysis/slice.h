@@ -30,8 +30,9 @@ const Configuration *slice_nearest(const Summary *summary, const Configuration *
 int slice_values(const Summary *summary, const Setting *setting, double *values, int room, int *left_out);
 /* The slice along an axis through base. */
 Slice slice_along(const Summary *summary, const Configuration *base, const Setting *axis);
-/* Whether two slices have the same members, be it in opposite order. */
-bool slice_same(const Slice *a, const Slice *b);
+/* The slices through base along every axis of models with at least two values, in the table's order; of axes that only
+ * move together the first. ordered: only axes of numbers. slices: room for AXES_MAX. Returns how many. */
+int slices_of_axes(const Summary *summary, const Configuration *base, bool ordered, Slice *slices);
 /* A member's value of the axis; beside it those of other axes in which members differ: "4, n_embd 96". */
 const char *slice_label(const Summary *summary, const Slice *slice, int member, char *text, size_t text_bytes);
 /* The axis in a legend or below a panel: "critique quality q", "n_layer". */

@@ -72,7 +72,8 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
     if (status == STATUS_OK) {
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
         drawn = draw(&figures, figures_dir, png, &n_drawn, err);
-        status = report_write(summary, analysis->verdicts, &figures, figures_dir, report, drawn == STATUS_OK ? err : NULL);
+        status = report_write(analysis->completeness, analysis->verdicts, &figures, figures_dir, report,
+                              drawn == STATUS_OK ? err : NULL);
     }
     if (status == STATUS_OK)
         fprintf(stderr, "palinode: wrote %s, %s/*.csv and %d figure%s in %s\n", report, tables, n_drawn,
@@ -101,8 +102,12 @@ static Status print_text(const Analysis *analysis, Error *err) {
     if (remarks != NULL && sheet != NULL) {
         fputs(remarks, stdout);
         completeness_print(analysis->completeness, stdout);
-        printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval\n\n", summary->at);
-        sheet_print(sheet, stdout);
+        if (summary->n_configurations > 0) {
+            printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval\n\n", summary->at);
+            sheet_print(sheet, stdout);
+        } else {
+            printf("\nNothing has been measured yet.\n");
+        }
         bool hidden = false;
         for (int i = 0; i < sheet->n_columns; i++)
             hidden = hidden || sheet->hidden[i];

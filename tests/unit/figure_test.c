@@ -13,6 +13,7 @@
 typedef struct Drawing {
     Table *table;
     Summary *summary;
+    Completeness *completeness;
     Verdicts *verdicts;
     FigureSet figures;
     char dir[64];
@@ -22,6 +23,7 @@ static Drawing *drawing_of(Table *table) {
     Drawing *drawing = calloc(1, sizeof *drawing);
     drawing->table = table;
     assert_int_equal(summary_create(table, AT_DEFAULT, &drawing->summary, NULL), STATUS_OK);
+    assert_int_equal(completeness_create(drawing->summary, &drawing->completeness, NULL), STATUS_OK);
     char warning[512];
     Error err = {{0}};
     if (verdicts_create(table, NULL, 0, NULL, &drawing->verdicts, warning, sizeof warning, &err) != STATUS_OK)
@@ -47,6 +49,7 @@ static void drawing_free(Drawing *drawing) {
     assert_int_equal(rmdir(drawing->dir), 0); /* nothing else was written */
     figures_free(&drawing->figures);
     verdicts_free(drawing->verdicts);
+    completeness_free(drawing->completeness);
     summary_free(drawing->summary);
     table_free(drawing->table);
     free(drawing);
@@ -465,8 +468,8 @@ static void the_report_holds_figure_table_and_provenance_and_escapes_what_it_quo
     Error err = {{0}};
     snprintf(path, sizeof path, "%s/report.html", drawing->dir);
     assert_int_equal(gnuplot_draw(figure_named(drawing, "quality"), drawing->dir, false, &err), STATUS_OK);
-    assert_int_equal(report_write(drawing->summary, drawing->verdicts, &drawing->figures, drawing->dir, path, &err),
-                     STATUS_OK);
+    assert_int_equal(
+        report_write(drawing->completeness, drawing->verdicts, &drawing->figures, drawing->dir, path, &err), STATUS_OK);
     char *html = text_of(drawing, "report.html");
     assert_non_null(strstr(html, "<svg"));
     assert_null(strstr(html, "<?xml"));
