@@ -153,20 +153,26 @@ static void widen_by(const Layer *layer, const Datum *datum, bool along_x, Range
     widen(spread, datum->high);
 }
 
+/* How far bands and bars may reach past the lines and points, in their span: bars are thin and few, and one that is cut
+ * off says less than it seems to. */
+static const double BAND_REACH = 0.2, BAR_REACH = 1;
+
 static void axis_range(const Panel *panel, const Axis *axis, bool along_x, double *from, double *to) {
     Range marks = {INFINITY, -INFINITY}, spread = marks;
+    double reach = BAND_REACH;
     for (int i = 0; i < panel->n_layers; i++)
         for (int j = 0; j < panel->layers[i].n; j++) {
             const Datum *datum = &panel->layers[i].data[j];
+            if (panel->layers[i].kind == LAYER_INTERVALS) reach = BAR_REACH;
             if (!along_x && (datum->x < panel->x.from || datum->x > panel->x.to)) continue; /* not shown */
             widen_by(&panel->layers[i], datum, along_x, &marks, &spread);
         }
     widen(&marks, axis->show_from);
     widen(&marks, axis->show_to);
     if (!(marks.from <= marks.to)) marks = (Range){0, 1};
-    double reach = 0.2 * (marks.to - marks.from);
-    if (spread.from < marks.from) marks.from = fmax(spread.from, marks.from - reach);
-    if (spread.to > marks.to) marks.to = fmin(spread.to, marks.to + reach);
+    double span = marks.to - marks.from;
+    if (spread.from < marks.from) marks.from = fmax(spread.from, marks.from - reach * span);
+    if (spread.to > marks.to) marks.to = fmin(spread.to, marks.to + reach * span);
     bool cells = panel->n_layers > 0 && panel->layers[0].kind == LAYER_CELLS;
     bool tiled = cells || (panel->n_layers > 0 && panel->layers[0].kind == LAYER_BARS && !along_x);
     double margin = tiled ? 0 : 0.02 * (marks.to - marks.from);

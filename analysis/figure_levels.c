@@ -12,6 +12,13 @@ typedef struct Line {
     const Configuration *at[SLICE_MAX];
 } Line;
 
+/* values moved aside by a share of the axis, so that the marks of several lines stand beside each other. */
+static void dodge(const Panel *panel, const double *values, int n, double share, double *moved) {
+    for (int i = 0; i < n; i++)
+        moved[i] = panel->x.scale == SCALE_LINEAR ? values[i] + share * (values[n - 1] - values[0])
+                                                  : values[i] * pow(values[n - 1] / values[0], share);
+}
+
 static void add_line(Figure *figure, Panel *panel, Measure measure, const Line *line, const double *values, int n,
                      uint32_t colour, LineStyle style, const char *note) {
     bool with_seeds = style == LINE_SOLID;
@@ -55,10 +62,14 @@ typedef struct Plan {
     double values[SLICE_MAX]; /* (n) of the axis, ascending */
 } Plan;
 
-static void add_to_panels(Figure *figure, const Plan *plan, const Line *line, uint32_t colour, LineStyle style,
-                          const char *note) {
-    for (int i = 0; i < plan->n_measures; i++)
-        add_line(figure, &figure->panels[i], plan->measures[i], line, plan->values, plan->n, colour, style, note);
+/* share: by which part of the axis the line is moved aside. */
+static void add_to_panels(Figure *figure, const Plan *plan, const Line *line, double share, uint32_t colour,
+                          LineStyle style, const char *note) {
+    double values[SLICE_MAX];
+    for (int i = 0; i < plan->n_measures; i++) {
+        dodge(&figure->panels[i], plan->values, plan->n, share, values);
+        add_line(figure, &figure->panels[i], plan->measures[i], line, values, plan->n, colour, style, note);
+    }
 }
 
 /* gd under the critics of a line of models, dashed. */
@@ -70,7 +81,7 @@ static void add_gd(Figure *figure, const Plan *plan, const Line *models) {
         any = any || (gd.at[i] != NULL && !isnan(measure_of(gd.at[i]->series, plan->measures[0])));
     }
     if (!any) return;
-    add_to_panels(figure, plan, &gd, COLOUR_GREY, LINE_DASHED, "gd");
+    add_to_panels(figure, plan, &gd, 0, COLOUR_GREY, LINE_DASHED, "gd");
     figure_key(figure, KEY_LINE, LINE_DASHED, COLOUR_GREY, "gd");
     figure_caption(figure, "Dashed: gd, gradient descent on the same examples, under the best critic. ");
 }
@@ -88,7 +99,7 @@ static void add_lines(Figure *figure, const Plan *plan) {
         Line line = line_along(plan->summary, plan->base, plan->axis, plan->values, plan->n, qualities[i]);
         char label[64];
         snprintf(label, sizeof label, n > 1 ? "%g" : "model", qualities[i]);
-        add_to_panels(figure, plan, &line, colour, LINE_SOLID, label);
+        add_to_panels(figure, plan, &line, 0.014 * (i - (n - 1) / 2.0), colour, LINE_SOLID, label);
         figure_key(figure, KEY_INTERVAL, LINE_SOLID, colour, "%s", label);
         if (i == n - 1) best = line;
     }

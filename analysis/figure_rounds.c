@@ -95,12 +95,12 @@ static void kind_label(const CriticSettings *critic, char text[FIGURE_TEXT_BYTES
              critic_noise_name(critic->noise));
 }
 
-/* Least squares of y on x over one seed's points, at a place; NaN where x does not vary. */
-static double line_of_seed(const Critics *critics, uint32_t seed, Measure gain, double at) {
+/* The least-squares line through one seed's points of one kind of critic, at a place; NaN where x does not vary. */
+static double line_of_seed(const Critics *critics, int kind, uint32_t seed, Measure gain, double at) {
     double x[CRITICS_MAX], y[CRITICS_MAX], mean_x = 0, mean_y = 0;
     int n = 0;
     for (int i = 0; i < critics->n; i++)
-        for (int j = 0; j < critics->items[i]->n_series; j++) {
+        for (int j = 0; critics->kind[i] == kind && j < critics->items[i]->n_series; j++) {
             const Series *series = &critics->items[i]->series[j];
             double value = measure_of(series, gain);
             if (series->settings.training.seed != seed || isnan(value)) continue;
@@ -113,37 +113,37 @@ static double line_of_seed(const Critics *critics, uint32_t seed, Measure gain, 
     return n < 2 ? NAN : mean_y / n + slope_of(x, y, n) * (at - mean_x / n);
 }
 
-/* The mean over seeds of each seed's line, and its interval; where the points are. */
-static void add_line(Figure *figure, Panel *panel, const Summary *summary, const Critics *critics, Measure gain) {
-    double from = INFINITY, to = -INFINITY, slope_from = 0, slope_to = 0;
+/* The mean over seeds of each seed's line, at a place. */
+static MeanInterval line_at(const Summary *summary, const Critics *critics, int kind, Measure gain, double at) {
+    double values[summary->table->n_seeds];
+    for (int i = 0; i < summary->table->n_seeds; i++)
+        values[i] = line_of_seed(critics, kind, summary->table->seeds[i], gain, at);
+    return mean_interval(values, summary->table->n_seeds, CONFIDENCE_95);
+}
+
+/* That mean and its interval where the points of a kind are. */
+static void add_line(Figure *figure, Panel *panel, const Summary *summary, const Critics *critics, int kind,
+                     Measure gain) {
+    double from = INFINITY, to = -INFINITY;
     for (int i = 0; i < critics->n; i++)
-        for (int j = 0; j < critics->items[i]->n_series; j++) {
+        for (int j = 0; critics->kind[i] == kind && j < critics->items[i]->n_series; j++) {
             from = fmin(from, critics->items[i]->series[j].rounds.self_check_accuracy);
             to = fmax(to, critics->items[i]->series[j].rounds.self_check_accuracy);
         }
-    int n_seeds = summary->table->n_seeds;
-    double *values = malloc(((size_t)n_seeds + 1) * sizeof *values);
-    if (values == NULL || !(to > from)) {
-        free(values);
-        return;
-    }
-    for (LayerKind kind = LAYER_BANDS; kind <= LAYER_LINES; kind = kind == LAYER_BANDS ? LAYER_LINES : LAYER_KINDS) {
-        Layer *layer = figure_layer(figure, panel, kind, COLOUR_GREY, "mean of the seeds' lines, 95 %% t interval");
+    if (!(to > from)) return;
+    char label[FIGURE_TEXT_BYTES];
+    kind_label(&critics->kinds[kind], label);
+    for (int pass = 0; pass < 2; pass++) {
+        Layer *layer = figure_layer(figure, panel, pass == 0 ? LAYER_BANDS : LAYER_LINES, colour_distinct(kind),
+                                    "%s, mean of the seeds' lines and 95 %% t interval", label);
         for (int i = 0; i < LINE_POINTS; i++) {
             double x = from + (to - from) * i / (LINE_POINTS - 1);
-            for (int seed = 0; seed < n_seeds; seed++)
-                values[seed] = line_of_seed(critics, summary->table->seeds[seed], gain, x);
-            MeanInterval interval = mean_interval(values, n_seeds, CONFIDENCE_95);
+            MeanInterval interval = line_at(summary, critics, kind, gain, x);
             figure_datum(figure, layer, x, interval.mean, interval.low, interval.high);
-            if (i == 0) slope_from = interval.mean;
-            slope_to = interval.mean;
         }
     }
-    free(values);
-    figure_caption(figure,
-                   "The line, the mean of the seeds' lines, rises by %.3f from self-check accuracy %.2f to %.2f; "
-                   "its band: 95 %% t interval over seeds. ",
-                   slope_to - slope_from, from, to);
+    figure_caption(figure, "Line of %s: from %.3f to %.3f. ", label, line_at(summary, critics, kind, gain, from).mean,
+                   line_at(summary, critics, kind, gain, to).mean);
 }
 
 static void add_self_check(FigureSet *set, const Summary *summary, const Critics *critics, Measure gain) {
@@ -156,9 +156,9 @@ static void add_self_check(FigureSet *set, const Summary *summary, const Critics
     Panel *panel = measure_panel(figure, gain, "self-check accuracy of the critic in the rounds");
     figure_caption(figure,
                    "Gain %s against the probability that the critic ranks two of the model's answers rightly; "
-                   "a circle per seed and critic. ",
+                   "a circle per seed and critic. Lines: means of the seeds' least-squares lines with 95 %% t "
+                   "intervals. ",
                    place);
-    add_line(figure, panel, summary, critics, gain);
     for (int kind = 0; kind < critics->n_kinds; kind++) {
         char label[FIGURE_TEXT_BYTES];
         kind_label(&critics->kinds[kind], label);
@@ -171,6 +171,7 @@ static void add_self_check(FigureSet *set, const Summary *summary, const Critics
                 if (!isnan(value)) figure_datum(figure, layer, series->rounds.self_check_accuracy, value, NAN, NAN);
             }
         figure_key(figure, KEY_POINT, LINE_SOLID, colour_distinct(kind), "%s", label);
+        add_line(figure, panel, summary, critics, kind, gain);
     }
     figure_key(figure, KEY_LINE, LINE_SOLID, COLOUR_GREY, "line, mean of seeds");
     figure_key(figure, KEY_BAND, LINE_SOLID, COLOUR_GREY, "95 %% interval");

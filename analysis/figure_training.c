@@ -77,19 +77,46 @@ static void add_untrained(Figure *figure, Panel *panel, const TrainingGroup *gro
                            "nothing yet. ");
 }
 
+/* The loss and its unit, which the objective decides. */
+static const char *loss_title(const TrainingGroup *groups, int n) {
+    Objective objective = groups[0].trainings->record.spec.train.objective;
+    for (int i = 1; i < n; i++)
+        if (groups[i].trainings->record.spec.train.objective != objective) return "Training loss";
+    switch (objective) {
+    case OBJECTIVE_PLACKETT_LUCE:
+        return "Training loss, Plackett-Luce (nats)";
+    case OBJECTIVE_BRADLEY_TERRY:
+        return "Training loss, Bradley-Terry (nats)";
+    case OBJECTIVE_COSINE:
+        return "Training loss, 1 − cos";
+    case OBJECTIVE_MSE:
+        return "Training loss, mean squared error";
+    }
+    return "Training loss";
+}
+
+/* Whether the configurations differ in a number, so that their order means something. */
+static bool are_ordered(const Table *table) {
+    for (int i = 0; i < table->n_axes; i++)
+        if (table->axes[i]->role == ROLE_TRAINING && setting_is_ordered(table->axes[i])) return true;
+    return false;
+}
+
 void figure_training(FigureSet *set, const Summary *summary) {
     int all = summary->n_training_groups, n = all < GROUPS_MAX ? all : GROUPS_MAX, left_out = 0;
     Figure *figure = n > 0 ? figure_begin(set, "training") : NULL;
     if (figure == NULL) return;
     snprintf(figure->title, sizeof figure->title, "Loss while training");
-    Panel *panel = figure_panel(figure, "Training loss (nats)", "step");
-    panel->x.show_from = panel->x.bound_from = 0;
     TrainingGroup shown[GROUPS_MAX];
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n; i++)
         shown[i] = summary->training_groups[all <= GROUPS_MAX ? i : (int)((long)i * (all - 1) / (GROUPS_MAX - 1))];
+    Panel *panel = figure_panel(figure, loss_title(shown, n), "step");
+    panel->x.show_from = panel->x.bound_from = 0;
+    bool ordered = are_ordered(summary->table);
+    for (int i = 0; i < n; i++) {
         char label[FIGURE_TEXT_BYTES];
         training_label(summary->table, &shown[i].trainings->record.spec, label, sizeof label);
-        uint32_t colour = colour_ordered(n - 1 - i, n);
+        uint32_t colour = ordered ? colour_ordered(n - 1 - i, n) : colour_distinct(i);
         int seeds = 0;
         for (int j = 0; j < shown[i].n_trainings; j++) {
             if (!shown[i].trainings[j].ended || shown[i].trainings[j].record.n_loss == 0) continue;

@@ -42,8 +42,8 @@ static const char *const titles[] = {
     [METRIC_ALIGNMENT_LOSS] = "Plackett-Luce loss against the true ranking (nats)",
 };
 static const char *const round_titles[] = {
-    [ROUND_NMSE] = "Normalised MSE of the answer, 1 − cos (0: exact)",
-    [ROUND_GAIN] = "Gain: normalised MSE at round 0 minus here",
+    [ROUND_NMSE] = "Normalised MSE of the answer (0: exact)",
+    [ROUND_GAIN] = "Gain: nmse of round 0 − nmse here",
     [ROUND_IMPROVED] = "Share improved by the round",
     [ROUND_WORSENED] = "Share worsened by the round",
     [ROUND_RIGHT_TO_WRONG] = "Share that went from right to wrong",
