@@ -312,37 +312,49 @@ const char *comparison_label(const Comparison *comparison, const Configuration *
     return text;
 }
 
-/* Whether any series of the table has that value of a setting. */
-static bool has_value(const Table *table, const Setting *setting, double value) {
+static int compare_doubles(const void *a, const void *b) {
+    return compare_numbers(*(const double *)a, *(const double *)b);
+}
+
+/* The values of a setting among a table's series to which it applies, ascending, into values (n_series). */
+static int values_of(const Table *table, const Setting *setting, double *values) {
+    int n = 0;
     for (int i = 0; i < table->n_series; i++)
-        if (setting_applies(setting, table->series[i].predictor) &&
-            setting_get(setting, &table->series[i].settings) == value)
-            return true;
+        if (setting_applies(setting, table->series[i].predictor))
+            values[n++] = setting_get(setting, &table->series[i].settings);
+    if (n > 1) qsort(values, (size_t)n, sizeof *values, compare_doubles);
+    return n;
+}
+
+/* Whether two ascending lists have a value in common. */
+static bool intersect(const double *a, int n_a, const double *b, int n_b) {
+    for (int i = 0, j = 0; i < n_a && j < n_b;) {
+        if (a[i] == b[j]) return true;
+        if (a[i] < b[j])
+            i++;
+        else
+            j++;
+    }
     return false;
 }
 
 const char *comparison_apart(const Comparison *comparison, char *text, size_t text_bytes) {
     const Table *a = comparison->a->table, *b = comparison->b->table;
+    double *values = malloc(((size_t)a->n_series + (size_t)b->n_series + 1) * sizeof *values);
     int count;
     const Setting *settings = settings_table(&count);
     size_t used = 0;
     text[0] = '\0';
-    for (int i = 0; i < count && used < text_bytes; i++) {
-        const Series *left = NULL, *right = NULL;
-        bool shared = false;
-        for (int j = 0; j < a->n_series && !shared; j++) {
-            if (!setting_applies(&settings[i], a->series[j].predictor)) continue;
-            left = &a->series[j];
-            shared = has_value(b, &settings[i], setting_get(&settings[i], &left->settings));
-        }
-        for (int j = 0; j < b->n_series && right == NULL; j++)
-            if (setting_applies(&settings[i], b->series[j].predictor)) right = &b->series[j];
-        if (shared || left == NULL || right == NULL) continue;
+    for (int i = 0; i < count && used < text_bytes && values != NULL; i++) {
+        int n_a = values_of(a, &settings[i], values), n_b = values_of(b, &settings[i], values + n_a);
+        if (n_a == 0 || n_b == 0 || intersect(values, n_a, values + n_a, n_b)) continue;
         char value_a[64], value_b[64];
-        setting_format(&settings[i], setting_get(&settings[i], &left->settings), value_a, sizeof value_a);
-        setting_format(&settings[i], setting_get(&settings[i], &right->settings), value_b, sizeof value_b);
-        used += (size_t)snprintf(text + used, text_bytes - used, "%s%s %s / %s", used > 0 ? ", " : "", settings[i].key,
-                                 value_a, value_b);
+        setting_format(&settings[i], values[0], value_a, sizeof value_a);
+        setting_format(&settings[i], values[n_a], value_b, sizeof value_b);
+        used += (size_t)snprintf(text + used, text_bytes - used, "%s%s %s%s / %s%s", used > 0 ? ", " : "",
+                                 settings[i].key, value_a, values[n_a - 1] > values[0] ? " .." : "", value_b,
+                                 values[n_a + n_b - 1] > values[n_a] ? " .." : "");
     }
+    free(values);
     return text;
 }

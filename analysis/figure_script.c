@@ -313,7 +313,7 @@ static void print_panel(const Figure *figure, const Layout *layout, int number, 
 }
 
 static void print_terminal(const Figure *figure, const Layout *layout, FILE *out) {
-    fprintf(out, "# Drawn by palinode. To draw it again, here: gnuplot %s.gp   (as PNG: gnuplot -e png=1 %s.gp)\n",
+    fprintf(out, FIGURE_SCRIPT_OPENING " To draw it again, here: gnuplot %s.gp   (as PNG: gnuplot -e png=1 %s.gp)\n",
             figure->name, figure->name);
     fprintf(out,
             "if (exists('png')) {\n"

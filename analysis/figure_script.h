@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 
+/* How every script begins. */
+#define FIGURE_SCRIPT_OPENING "# Drawn by palinode."
+
 /* A block for every layer, in the order of panels and layers: x, y, low, high; the comment above says what it is. */
 void figure_print_data(const Figure *figure, FILE *out);
 /* Writes NAME.svg, or NAME.png at twice the size, when gnuplot runs it in the folder of NAME.dat. */

@@ -3,6 +3,7 @@
 
 #include "analysis/figure_script.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -91,4 +92,33 @@ Status gnuplot_draw(const Figure *figure, const char *dir, bool png, Error *err)
     if (status == STATUS_OK) status = run_gnuplot(dir, script, false, err);
     if (status == STATUS_OK && png) status = run_gnuplot(dir, script, true, err);
     return status;
+}
+
+/* Whether a script of gnuplot's begins as figure_print_script begins it. */
+static bool is_ours(const char *path) {
+    static const char opening[] = FIGURE_SCRIPT_OPENING;
+    char text[sizeof opening] = "";
+    FILE *in = fopen(path, "r");
+    if (in == NULL) return false;
+    size_t got = fread(text, 1, sizeof opening - 1, in);
+    fclose(in);
+    return got == sizeof opening - 1 && memcmp(text, opening, got) == 0;
+}
+
+void gnuplot_remove_figures(const char *dir) {
+    static const char *const suffixes[] = {"svg", "png", "dat", "gp"};
+    DIR *entries = opendir(dir);
+    if (entries == NULL) return;
+    for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+        char path[PATH_MAX];
+        size_t length = strlen(entry->d_name);
+        if (length < 4 || strcmp(entry->d_name + length - 3, ".gp") != 0) continue;
+        snprintf(path, sizeof path, "%s/%s", dir, entry->d_name);
+        for (size_t i = 0; is_ours(path) && i < sizeof suffixes / sizeof suffixes[0]; i++) {
+            char file[PATH_MAX];
+            snprintf(file, sizeof file, "%s/%.*s.%s", dir, (int)length - 3, entry->d_name, suffixes[i]);
+            unlink(file);
+        }
+    }
+    closedir(entries);
 }

@@ -10,4 +10,8 @@
  * could not be written; STATUS_NO_MEMORY: the figure is not whole. */
 Status gnuplot_draw(const Figure *figure, const char *dir, bool png, Error *err);
 
+/* Removes the pictures, scripts and data of earlier figures from dir, those whose script says that palinode analyze
+ * drew it: what is no longer drawn shall not be taken for news. What cannot be removed stays. */
+void gnuplot_remove_figures(const char *dir);
+
 #endif

@@ -71,6 +71,7 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
     if (status == STATUS_OK) status = axis_tables_write(summary, analysis->families, analysis->verdicts, tables, err);
     if (status == STATUS_OK) {
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
+        gnuplot_remove_figures(figures_dir);
         drawn = draw(&figures, figures_dir, png, &n_drawn, err);
         status = report_write(analysis->completeness, analysis->verdicts, &figures, figures_dir, report,
                               drawn == STATUS_OK ? err : NULL);
@@ -195,7 +196,8 @@ int command_analyze(int argc, char **argv) {
         .name = "analyze",
         .usage = "DIR... [-o DIR] [options]",
         .summary = "tables, figures and a report from results",
-        .details = "Results of several folders are read as one; of equal ids the last counts. Figures are drawn\n"
+        .details = "Results of several folders are read as one; of equal ids the last counts. A run that goes on is\n"
+                   "told as far as it is. docs/analysis.md says what every figure and number is. Figures are drawn\n"
                    "by gnuplot; without it the tables are written all the same, and the exit code is 1.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],

@@ -98,6 +98,17 @@ def test_a_figure_can_be_drawn_again_from_what_lies_beside_it(results):
     assert picture.read_text() == first
 
 
+def test_figures_that_are_no_longer_drawn_go_and_those_of_others_stay(results):
+    palinode("analyze", results)
+    other = results / "figures" / "mine.gp"
+    other.write_text("plot x\n")
+    assert (results / "figures" / "n_layer_at_5.svg").exists()
+    palinode("analyze", results, "--at", 3)
+    names = {path.name for path in (results / "figures").iterdir()}
+    assert "n_layer_at_3.svg" in names and not any("at_5" in name for name in names)
+    assert other.exists()
+
+
 def test_means_and_intervals_are_those_of_the_exported_numbers(results):
     summary = json.loads(palinode("analyze", results, "--at", 4, "--json").stdout)
     assert summary["complete"] is True and summary["at"] == 4 and summary["seeds"] == [0, 1, 2]

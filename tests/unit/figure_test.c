@@ -484,6 +484,42 @@ static void the_report_holds_figure_table_and_provenance_and_escapes_what_it_quo
     drawing_free(drawing);
 }
 
+static void a_grid_of_many_configurations_has_a_report_of_bounded_length_that_says_what_is_left_out(void **state) {
+    int depths[200];
+    for (int i = 0; i < 200; i++)
+        depths[i] = i + 1;
+    Drawing *drawing = drawing_of(fake_table(depths, 200, 2));
+    char path[128];
+    Error err = {{0}};
+    snprintf(path, sizeof path, "%s/report.html", drawing->dir);
+    assert_int_equal(
+        report_write(drawing->completeness, drawing->verdicts, &drawing->figures, drawing->dir, path, &err), STATUS_OK);
+    char *html = text_of(drawing, "report.html");
+    assert_true(drawing->figures.count < 12);
+    assert_non_null(strstr(html, "The first 300 of 404 rows; all are in tables/summary.csv."));
+    assert_non_null(strstr(html, "Shown: 24 of 200 configurations"));
+    free(html);
+    drawing_free(drawing);
+}
+
+static void results_without_a_measurement_have_a_report_that_says_so(void **state) {
+    Table *table = table_create();
+    add_fake(table, fake_header());
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    char path[128];
+    Error err = {{0}};
+    snprintf(path, sizeof path, "%s/report.html", drawing->dir);
+    assert_int_equal(
+        report_write(drawing->completeness, drawing->verdicts, &drawing->figures, drawing->dir, path, &err), STATUS_OK);
+    char *html = text_of(drawing, "report.html");
+    assert_non_null(strstr(html, "Nothing has been measured yet."));
+    assert_non_null(strstr(html, "There is nothing to draw yet."));
+    assert_null(strstr(html, "At -1"));
+    free(html);
+    drawing_free(drawing);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_quality_figure_has_a_curve_per_quality_and_gd_dashed_in_its_colour),
@@ -505,6 +541,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(every_kind_of_figure_is_drawn),
         cmocka_unit_test(one_seed_is_drawn_without_a_band_and_says_so),
         cmocka_unit_test(a_missing_gnuplot_is_a_clear_message_and_leaves_no_old_picture),
+        cmocka_unit_test(a_grid_of_many_configurations_has_a_report_of_bounded_length_that_says_what_is_left_out),
+        cmocka_unit_test(results_without_a_measurement_have_a_report_that_says_so),
         cmocka_unit_test(the_report_holds_figure_table_and_provenance_and_escapes_what_it_quotes),
     };
     return run_tests(tests, argc, argv);
