@@ -233,6 +233,28 @@ def test_a_chain_whose_runs_cannot_begin_ends_with_a_held_job(slurm, tmp_path, j
     slurm.call("scancel", second["JobId"])
 
 
+def test_the_jobs_of_an_array_share_a_folder_and_go_on_each_for_itself(slurm, tmp_path, job, proto):
+    out = tmp_path / "out"
+    number = submit(slurm, job, "-o", out, "--time", "10m", "--array", 3)
+    trains(out)
+    last = f"{number}_3"  # whose number is that of the whole array
+    until(lambda: "(loss " in (out / f"slurm-{last}.out").read_text(), out)
+    warn(slurm, last)
+    wait(out)
+    restarts = {}
+    for task in range(1, 4):
+        until(lambda: slurm.job(f"{number}_{task}")["JobState"] == "COMPLETED", out)
+        restarts[task] = slurm.job(f"{number}_{task}")["Restarts"]
+    assert restarts == {1: "0", 2: "0", 3: "1"}, log(out)
+    assert f"===== Slurm job {last}, restart 1: " in log(out)
+    expected = undisturbed(tmp_path, job, proto)
+    assert records.results(out, proto) == expected
+    trained = [record for path in out.glob("records-*") for record in records.read(path, proto) if record.HasField("training")]
+    assert len(trained) == 4, "a training was done twice"
+    palinode("merge", "-o", tmp_path / "merged", out)
+    assert records.results(tmp_path / "merged", proto) == expected
+
+
 @pytest.mark.parametrize("launcher", ["mpirun", "srun"])
 def test_a_job_over_three_nodes_gives_the_same_records(three_nodes, tmp_path, job, proto, launcher):
     out = tmp_path / "out"
