@@ -164,8 +164,8 @@ class Cluster:
         return done.stdout
 
     def job(self, number):
-        """The fields of `scontrol show job` of a job."""
-        text = self.call("scontrol", "--oneliner", "show", "job", number)
+        """The fields of `scontrol show job` of a job; none of one that is not there."""
+        text = self.call("scontrol", "--oneliner", "show", "job", number, check=False)
         return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
     def stop(self):

@@ -80,7 +80,7 @@ def until(condition, out):
 def ended(slurm, number, out):
     """The state of a job that runs no more and does not wait."""
     states = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "PREEMPTED", "NODE_FAIL")
-    return until(lambda: (state := slurm.job(number)["JobState"]) in states and state, out)
+    return until(lambda: (state := slurm.job(number).get("JobState")) in states and state, out)
 
 
 def status_files(out):
@@ -253,6 +253,18 @@ def test_the_jobs_of_an_array_share_a_folder_and_go_on_each_for_itself(slurm, tm
     assert len(trained) == 4, "a training was done twice"
     palinode("merge", "-o", tmp_path / "merged", out)
     assert records.results(tmp_path / "merged", proto) == expected
+
+
+@pytest.mark.parametrize("sequel", [(), ("--chain",)])
+def test_two_runs_that_gain_nothing_end_the_requeueing_and_the_chain(slurm, tmp_path, job, sequel):
+    out = tmp_path / "out"
+    first = submit(slurm, job, "-o", out, "--time", "10m", *sequel, env={"PALINODE_TIME_LIMIT": "0.1s"})
+    second = str(int(first) + 1) if sequel else first
+    assert ended(slurm, second, out) == "FAILED", log(out)
+    until(lambda: not slurm.call("squeue", "-h").strip(), out)
+    assert [status["exit_code"] for status in status_files(out)][0] == 75
+    assert slurm.job(second)["ExitCode"] not in ("0:0", "75:0") and slurm.job(second)["Restarts"] == ("0" if sequel else "1")
+    assert "running it again would gain nothing" in log(out)
 
 
 @pytest.mark.parametrize("launcher", ["mpirun", "srun"])
