@@ -1,6 +1,8 @@
 /* See summary_tables.h. */
 #include "analysis/summary_tables.h"
 
+#include "analysis/measure.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +86,59 @@ Sheet *summary_sheet(const Summary *summary) {
     if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH) sheet->hidden[n_axes] = true; /* self-check */
     if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH)
         sheet->hidden[sheet->n_columns - 1] = true; /* alignment_loss */
+    return sheet;
+}
+
+/* Mean over seeds of a share, summed over all rounds: how often it happens to an answer. */
+static double total_share(const Configuration *configuration, RoundMetric metric) {
+    double total = 0;
+    for (int round = 1; round < measure_count(configuration->series, MEASURE_ROUNDS); round++)
+        total += measure_interval(configuration, (Measure){MEASURE_ROUNDS, (int)metric, round}).mean;
+    return total;
+}
+
+static void add_rounds(Sheet *sheet, const Configuration *configuration) {
+    const int last = measure_count(configuration->series, MEASURE_ROUNDS) - 1;
+    double accuracy[configuration->n_series];
+    for (int i = 0; i < configuration->n_series; i++)
+        accuracy[i] = configuration->series[i].rounds.self_check_accuracy;
+    sheet_add(sheet, "%.3f", mean_interval(accuracy, configuration->n_series, CONFIDENCE_95).mean);
+    sheet_add(sheet, "%d", configuration->n_series);
+    sheet_add(sheet, "%d", last);
+    const Measure shown[] = {
+        {MEASURE_ROUNDS, ROUND_NMSE, 0}, {MEASURE_ROUNDS, ROUND_NMSE, last}, {MEASURE_ROUNDS, ROUND_GAIN, last}};
+    for (int i = 0; i < 3; i++) {
+        MeanInterval interval = measure_interval(configuration, shown[i]);
+        add_interval(sheet, &interval, 3);
+    }
+    sheet_add(sheet, "%.3f", total_share(configuration, ROUND_WRONG_TO_RIGHT));
+    sheet_add(sheet, "%.3f", total_share(configuration, ROUND_RIGHT_TO_WRONG));
+}
+
+Sheet *rounds_sheet(const Summary *summary) {
+    const Setting *axes[AXES_MAX];
+    int n_axes = order_axes(summary->table, true, axes), count = 0;
+    for (int i = 0; i < summary->n_configurations; i++)
+        count += measure_count(summary->configurations[i].series, MEASURE_ROUNDS) > 0;
+    for (int i = 0; i < n_axes; i++) /* a column anyway */
+        if (axes[i] == settings_find("evaluate.rounds")) memmove(&axes[i], &axes[i + 1], (--n_axes - i) * sizeof *axes);
+    Sheet *sheet = sheet_create(count + 1, n_axes + 8);
+    if (sheet == NULL) return NULL;
+    add_axis_headings(sheet, axes, n_axes);
+    static const char *const headings[] = {"self-check", "seeds", "rounds",   "first nmse",
+                                           "last nmse",  "gain",  "to right", "to wrong"};
+    for (int i = 0; i < 8; i++)
+        sheet_add(sheet, "%s", headings[i]);
+    if (count > 0) sheet->section[1] = true;
+    for (int i = 0; i < summary->n_configurations; i++) {
+        const Series *series = summary->configurations[i].series;
+        if (measure_count(series, MEASURE_ROUNDS) == 0) continue;
+        add_axes(sheet, axes, n_axes, &series->settings, series->predictor);
+        add_rounds(sheet, &summary->configurations[i]);
+    }
+    sheet = complete_or_null(sheet);
+    for (int column = 1; sheet != NULL && column <= 2 && sheet_width(sheet) > SHEET_WIDTH; column++)
+        sheet->hidden[sheet->n_columns - column] = true;
     return sheet;
 }
 

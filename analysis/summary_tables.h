@@ -13,6 +13,9 @@ enum { SHEET_WIDTH = 100 };
  * number of examples as "mean ± half the 95 % interval". Columns are hidden until the text form is at most SHEET_WIDTH
  * wide. NULL: no memory. */
 Sheet *summary_sheet(const Summary *summary);
+/* The configurations that were measured in rounds of correction: nmse of the first answer and the last, gain, and how
+ * often an answer turned right or wrong on the way. One row, the headings: there are none. NULL: no memory. */
+Sheet *rounds_sheet(const Summary *summary);
 /* The trainings of every configuration: how many are done, their final loss, time and speed. NULL: no memory. */
 Sheet *trainings_sheet(const Summary *summary);
 

@@ -83,6 +83,17 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
     return status != STATUS_OK ? status : drawn;
 }
 
+/* What models made of their own answers, where they did. */
+static void print_rounds(const Summary *summary) {
+    Sheet *sheet = rounds_sheet(summary);
+    if (sheet != NULL && sheet->n_rows > 1) {
+        printf("\nRounds of self-correction, mean over seeds ± half the 95 %% t interval; how often an answer turned\n"
+               "right or wrong, in all rounds together\n\n");
+        sheet_print(sheet, stdout);
+    }
+    sheet_free(sheet);
+}
+
 /* What each axis does to the primary metric, where there are axes. */
 static void print_axes(const Analysis *analysis) {
     Sheet *sheet = axis_sheet(analysis->summary, analysis->families);
@@ -113,6 +124,7 @@ static Status print_text(const Analysis *analysis, Error *err) {
         for (int i = 0; i < sheet->n_columns; i++)
             hidden = hidden || sheet->hidden[i];
         if (hidden) printf("\nThe columns that did not fit are in tables/summary.csv and report.html.\n");
+        print_rounds(summary);
         print_axes(analysis);
         verdicts_print(analysis->verdicts, stdout);
     } else {

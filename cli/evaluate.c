@@ -237,7 +237,8 @@ int command_evaluate(int argc, char **argv) {
         .usage = "--model M.safetensors [JOB.yaml] [--set KEY=VALUE] [--json]",
         .summary = "measure a trained model, also one trained with PyTorch",
         .details = "Critics, prompts and baselines are the job's, or the defaults; the prompts are those of its first "
-                   "seed, or of seed 0.\nThe model's own settings win; a job that gives others is refused.",
+                   "seed, or of seed 0.\nThe model's own settings win; a job that gives others is refused.\n"
+                   "With --set evaluate.rounds=7 the model corrects its own answers in 7 rounds as well.",
         .options = options,
         .n_options = sizeof options / sizeof options[0],
         .max_operands = 1,

@@ -132,6 +132,33 @@ static void a_cell_without_its_training_is_left_out_and_counted(void **state) {
     table_free(table);
 }
 
+static void rounds_are_a_table_of_their_own_with_the_first_and_the_last_answer(void **state) {
+    Table *table = table_create();
+    Summary *summary = NULL;
+    char *text = NULL;
+    size_t size;
+    for (uint32_t seed = 0; seed < 2; seed++) {
+        TrainingSpec spec = fake_spec(2, 3 * seed);
+        add_fake_training(table, spec);
+        add_fake(table, fake_cell_with_rounds(&spec, 1, 4));
+    }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    assert_int_equal(summary_create(table, AT_DEFAULT, &summary, NULL), STATUS_OK);
+    Sheet *sheet = rounds_sheet(summary);
+    assert_non_null(sheet);
+    FILE *out = open_memstream(&text, &size);
+    sheet_print(sheet, out);
+    fclose(out);
+    assert_string_equal(text,
+                        "q  initial_responses  right_cosine  self-check  seeds  rounds  first nmse     last nmse  "
+                        "    gain\n\n1  3                  0.75          0.750       2      4       0.251 ± 0.019  "
+                        "0.751 ± 0.019  0.751 ± 0.019\n");
+    free(text);
+    sheet_free(sheet);
+    summary_free(summary);
+    table_free(table);
+}
+
 static void an_empty_table_can_be_summed_up(void **state) {
     Table *table = table_create();
     Summary *summary = NULL;
@@ -250,6 +277,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(of_cells_that_differ_in_their_number_of_rounds_the_one_with_most_stands_for_all),
         cmocka_unit_test(rounds_that_begin_or_are_judged_otherwise_are_another_configuration),
         cmocka_unit_test(a_cell_without_its_training_is_left_out_and_counted),
+        cmocka_unit_test(rounds_are_a_table_of_their_own_with_the_first_and_the_last_answer),
         cmocka_unit_test(an_empty_table_can_be_summed_up),
         cmocka_unit_test(a_configuration_is_the_mean_over_its_seeds_at_the_chosen_number_of_examples),
         cmocka_unit_test(what_is_missing_is_named_by_configuration_and_seed),
