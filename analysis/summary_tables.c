@@ -111,8 +111,8 @@ static void add_rounds(Sheet *sheet, const Configuration *configuration) {
         MeanInterval interval = measure_interval(configuration, shown[i]);
         add_interval(sheet, &interval, 3);
     }
-    sheet_add(sheet, "%.3f", total_share(configuration, ROUND_WRONG_TO_RIGHT));
-    sheet_add(sheet, "%.3f", total_share(configuration, ROUND_RIGHT_TO_WRONG));
+    sheet_add(sheet, "%.3f/%.3f", total_share(configuration, ROUND_WRONG_TO_RIGHT),
+              total_share(configuration, ROUND_RIGHT_TO_WRONG));
 }
 
 Sheet *rounds_sheet(const Summary *summary) {
@@ -122,12 +122,12 @@ Sheet *rounds_sheet(const Summary *summary) {
         count += measure_count(summary->configurations[i].series, MEASURE_ROUNDS) > 0;
     for (int i = 0; i < n_axes; i++) /* a column anyway */
         if (axes[i] == settings_find("evaluate.rounds")) memmove(&axes[i], &axes[i + 1], (--n_axes - i) * sizeof *axes);
-    Sheet *sheet = sheet_create(count + 1, n_axes + 8);
+    Sheet *sheet = sheet_create(count + 1, n_axes + 7);
     if (sheet == NULL) return NULL;
     add_axis_headings(sheet, axes, n_axes);
-    static const char *const headings[] = {"self-check", "seeds", "rounds",   "first nmse",
-                                           "last nmse",  "gain",  "to right", "to wrong"};
-    for (int i = 0; i < 8; i++)
+    static const char *const headings[] = {"self-check", "seeds", "rounds",     "first nmse",
+                                           "last nmse",  "gain",  "right/wrong"};
+    for (int i = 0; i < 7; i++)
         sheet_add(sheet, "%s", headings[i]);
     if (count > 0) sheet->section[1] = true;
     for (int i = 0; i < summary->n_configurations; i++) {
@@ -137,8 +137,7 @@ Sheet *rounds_sheet(const Summary *summary) {
         add_rounds(sheet, &summary->configurations[i]);
     }
     sheet = complete_or_null(sheet);
-    for (int column = 1; sheet != NULL && column <= 2 && sheet_width(sheet) > SHEET_WIDTH; column++)
-        sheet->hidden[sheet->n_columns - column] = true;
+    if (sheet != NULL && sheet_width(sheet) > SHEET_WIDTH) sheet->hidden[sheet->n_columns - 1] = true;
     return sheet;
 }
 
