@@ -91,6 +91,6 @@ def test_claims_of_the_paper_jobs_are_within_the_reach_of_their_seeds(tmp_path):
 
 
 def test_claims_of_the_quick_jobs_about_rounds_are_within_the_reach_of_their_seeds(tmp_path):
-    for name in ("gain", "feedback", "rounds"):
+    for name in ("gain", "feedback", "size", "rounds"):
         value = json.loads(plan(PROJECT / f"jobs/quick/{name}.yaml", tmp_path, "--json"))
         assert value["claims"] and all(claim["within_reach"] for claim in value["claims"]), name
