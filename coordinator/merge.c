@@ -23,9 +23,13 @@ typedef struct Occurrence {
     uint8_t kind;
 } Occurrence;
 
+/* Of many files the first stay open. */
+enum { OPEN_FILES = 200 };
+
 typedef struct SourceFile {
     char *path;
     int folder;
+    RecordReader *reader; /* NULL: not open yet, or beyond the first OPEN_FILES */
 } SourceFile;
 
 /* A growing list of texts, each once when finished. */
@@ -188,8 +192,13 @@ static char *join_sources(Texts *texts) {
 /* --- second pass ------------------------------------------------------------------------------------------------ */
 
 static Status read_occurrence(const Merge *merge, const Occurrence *at, Record *record, Error *err) {
-    const char *path = merge->files[at->file].path;
-    Status status = record_file_read_at(path, at->offset, record, err);
+    SourceFile *file = &merge->files[at->file];
+    const char *path = file->path;
+    Status status = STATUS_OK;
+    if (file->reader == NULL && at->file < OPEN_FILES) status = record_reader_open(path, &file->reader, err);
+    if (status == STATUS_OK)
+        status = file->reader != NULL ? record_reader_read(file->reader, at->offset, record, err)
+                                      : record_file_read_at(path, at->offset, record, err);
     if (status != STATUS_OK) return status;
     if (record->kind == at->kind && id_equal(record_id(record), at->id)) return STATUS_OK;
     record_free(record);
@@ -354,8 +363,10 @@ static Status write_folder(Merge *merge, const char *dir, const Record *header, 
 /* --- the whole -------------------------------------------------------------------------------------------------- */
 
 static void merge_free(Merge *merge) {
-    for (size_t i = 0; i < merge->n_files; i++)
+    for (size_t i = 0; i < merge->n_files; i++) {
+        record_reader_close(merge->files[i].reader);
         free(merge->files[i].path);
+    }
     for (size_t i = 0; i < merge->sources.count; i++)
         free(merge->sources.items[i]);
     free(merge->files);

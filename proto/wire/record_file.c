@@ -300,19 +300,59 @@ Status record_file_scan(const char *path, RecordVisitor visit, void *context, Re
     return status == STATUS_OK ? STATUS_OK : error_prefix(err, status, "%s", path);
 }
 
-Status record_file_read_at(const char *path, uint64_t offset, Record *out, Error *err) {
-    FrameReader reader;
-    Status status = reader_open(&reader, path, err);
-    if (status != STATUS_OK) return status;
-    reader.offset = offset;
-    if (offset >= reader.file_bytes)
-        status = error_set(err, STATUS_DATA, "is beyond the file's %" PRIu64 " bytes", reader.file_bytes);
-    else if (fseeko(reader.file, (off_t)offset, SEEK_SET) != 0)
+/* A reader that stays open keeps no more memory than this. */
+enum { KEPT_BYTES = 1 << 16 };
+
+struct RecordReader {
+    FrameReader frames;
+    char path[];
+};
+
+Status record_reader_open(const char *path, RecordReader **out, Error *err) {
+    RecordReader *reader = malloc(sizeof *reader + strlen(path) + 1);
+    if (reader == NULL) return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a reader", path);
+    Status status = reader_open(&reader->frames, path, err);
+    if (status != STATUS_OK) {
+        free(reader);
+        return status;
+    }
+    strcpy(reader->path, path);
+    *out = reader;
+    return STATUS_OK;
+}
+
+Status record_reader_read(RecordReader *reader, uint64_t offset, Record *out, Error *err) {
+    FrameReader *frames = &reader->frames;
+    Status status = STATUS_OK;
+    frames->offset = offset;
+    if (offset >= frames->file_bytes)
+        status = error_set(err, STATUS_DATA, "is beyond the file's %" PRIu64 " bytes", frames->file_bytes);
+    else if (fseeko(frames->file, (off_t)offset, SEEK_SET) != 0)
         status = error_set(err, STATUS_IO, "cannot seek: %s", strerror(errno));
-    if (status == STATUS_OK) status = read_frame(&reader, err);
-    if (status == STATUS_OK) status = record_decode(reader.data, reader.size, out, err);
-    reader_close(&reader);
-    return status == STATUS_OK ? STATUS_OK : error_prefix(err, status, "%s: record at byte %" PRIu64, path, offset);
+    if (status == STATUS_OK) status = read_frame(frames, err);
+    if (status == STATUS_OK) status = record_decode(frames->data, frames->size, out, err);
+    if (frames->capacity > KEPT_BYTES) {
+        free(frames->data);
+        frames->data = NULL;
+        frames->capacity = 0;
+    }
+    return status == STATUS_OK ? STATUS_OK
+                               : error_prefix(err, status, "%s: record at byte %" PRIu64, reader->path, offset);
+}
+
+void record_reader_close(RecordReader *reader) {
+    if (reader == NULL) return;
+    reader_close(&reader->frames);
+    free(reader);
+}
+
+Status record_file_read_at(const char *path, uint64_t offset, Record *out, Error *err) {
+    RecordReader *reader;
+    Status status = record_reader_open(path, &reader, err);
+    if (status != STATUS_OK) return error_prefix(err, status, "record at byte %" PRIu64, offset);
+    status = record_reader_read(reader, offset, out, err);
+    record_reader_close(reader);
+    return status;
 }
 
 Status record_file_cut(const char *path, uint64_t whole_bytes, Error *err) {

@@ -50,7 +50,16 @@ typedef Status (*RecordVisitor)(void *context, uint64_t offset, Record *record, 
  * one of a newer schema, is STATUS_DATA; a file that cannot be read is STATUS_IO. *scan is filled in every case. */
 Status record_file_scan(const char *path, RecordVisitor visit, void *context, RecordScan *scan, Error *err);
 
-/* Reads the one record at offset. STATUS_DATA when there is no whole record, STATUS_IO. */
+/* A record file open to read single records, in any order. */
+typedef struct RecordReader RecordReader;
+
+Status record_reader_open(const char *path, RecordReader **out, Error *err);
+/* Reads the record at offset. STATUS_DATA when there is no whole record, STATUS_IO. */
+Status record_reader_read(RecordReader *reader, uint64_t offset, Record *out, Error *err);
+/* Accepts NULL. */
+void record_reader_close(RecordReader *reader);
+
+/* The same for one record of a file that is not open. */
 Status record_file_read_at(const char *path, uint64_t offset, Record *out, Error *err);
 
 /* Cuts path to its first whole_bytes and syncs it. STATUS_IO. */

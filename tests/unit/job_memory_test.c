@@ -62,7 +62,13 @@ static const char text[] =
     "claims: [{id: a, test: trend, metric: nmse, over: critique_quality, direction: increasing,\n"
     "  where: {model: {n_layer: 3, n_head: 1, ffn: true}, train.steps: 10}},\n"
     "  {id: b, test: difference, metric: nmse, a: {predictor: gd}, b: {predictor: mean},\n"
-    "  where: {critique_quality: 1}}]\n";
+    "  where: {critique_quality: 1}},\n"
+    "  {id: c, test: plateau, metric: nmse, at: [2, 9], over: model.n_layer, margin: 0.1,\n"
+    "  where: {critique_quality: 1, model.n_head: 1, model.ffn: true, train.steps: 10}},\n"
+    "  {id: d, test: equivalence, metric: nmse, a: {predictor: model}, b: {predictor: gd}, margin: 0.05,\n"
+    "  where: {critique_quality: 1, model.n_layer: 3, model.n_head: 1, model.ffn: true, train.steps: 10}},\n"
+    "  {id: e, test: regression, metric: kendall_tau, at: 9, on: self_check_accuracy,\n"
+    "  over: critique_quality, where: {model.n_layer: 3, model.n_head: 1, model.ffn: true, train.steps: 10}}]\n";
 
 /* Calls use with the first, second, .. allocation failing, until one call makes no more allocations than that. It
  * returns STATUS_OK or STATUS_NO_MEMORY. Returns the number of calls that failed. */
