@@ -88,11 +88,9 @@ static Status print_layers(const Inspection *inspection, Error *err) {
     int L = inspection->settings.model.n_layer;
     char text[16];
     Sheet *sheet = sheet_create(1 + (L + 1) + 1, 1 + TARGETS + 2);
-    printf("\nWhat would be answered after each layer (0: from the query alone; %d: the prediction): cosine with "
-           "gradient\n"
-           "descent after k steps (gd k), with the responses' mean and contrast and with the right answer y*; and "
-           "Kendall's\n"
-           "tau, how the answer ranks the responses (1: as their true rewards do)\n\n",
+    printf("\nWhat would be answered after each layer (0: from the query alone; %d: the prediction): its cosine with\n"
+           "gradient descent after k steps (gd k), with the responses' mean and contrast, with the right answer y*;\n"
+           "and Kendall's tau, how it ranks the responses (1: as their true rewards do)\n\n",
            L);
     if (sheet == NULL) return print_sheet(sheet, err);
     sheet_add(sheet, "after layer");
