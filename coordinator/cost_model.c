@@ -114,6 +114,7 @@ void cost_model_completed(CostModel *model, int rate, double flops, double secon
 
 void cost_model_assume(CostModel *model, double flops_per_s) {
     model->assumed_rate = flops_per_s;
+    model->stale = true;
 }
 
 bool cost_model_knows(const CostModel *model) {

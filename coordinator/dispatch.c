@@ -46,6 +46,7 @@ Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedul
                            .notice_context = context,
                            .started_s = NAN,
                            .last_sync_s = -INFINITY,
+                           .save_seen_s = -INFINITY,
                            .drain_until_s = INFINITY,
                            .drain_took_s = NAN,
                            .outlook = {.end_s = NAN, .lower_s = NAN, .upper_s = NAN},
@@ -293,18 +294,23 @@ static Status add_parameters(Dispatch *dispatch, WorkItem *item, Error *err) {
     return STATUS_OK;
 }
 
-/* When the draining has to begin, INFINITY: never. */
-static double drain_at(const Dispatch *dispatch) {
-    double longest_step_s = 0, bytes = 0;
-    if (isinf(dispatch->options.deadline.end_s)) return INFINITY;
-    for (int i = 0; i < dispatch->running.count; i++) {
-        const Running *running = &dispatch->running.items[i];
-        double step_s = running->step_flops / cost_model_belief(dispatch->costs, running->rate_class).rate;
-        longest_step_s = fmax(longest_step_s, step_s);
-        bytes += running_checkpoint_bytes(running);
+/* When the draining has to begin, INFINITY: never. How long it takes is looked at once a second. */
+static double drain_at(Dispatch *dispatch) {
+    static const double PERIOD_S = 1;
+    const Deadline *deadline = &dispatch->options.deadline;
+    if (isinf(deadline->end_s)) return INFINITY;
+    if (dispatch->now_s - dispatch->save_seen_s >= PERIOD_S) {
+        double longest_step_s = 0, bytes = 0;
+        for (int i = 0; i < dispatch->running.count; i++) {
+            const Running *running = &dispatch->running.items[i];
+            double step_s = running->step_flops / cost_model_belief(dispatch->costs, running->rate_class).rate;
+            longest_step_s = fmax(longest_step_s, step_s);
+            bytes += running_checkpoint_bytes(running);
+        }
+        dispatch->save_s = deadline_save_s(longest_step_s, bytes, dispatch->options.earlier_drain_s);
+        dispatch->save_seen_s = dispatch->now_s;
     }
-    double save_s = deadline_save_s(longest_step_s, bytes, dispatch->options.earlier_drain_s);
-    return deadline_drain_at(&dispatch->options.deadline, save_s);
+    return deadline_drain_at(deadline, dispatch->save_s);
 }
 
 static Status give_one(Dispatch *dispatch, int rank, double left_s, bool *given, Error *err) {

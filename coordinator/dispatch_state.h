@@ -33,6 +33,7 @@ struct Dispatch {
     RunningTable running;
     bool dirty, draining, stopping, dropped_model_said;
     double now_s, started_s, last_sync_s;
+    double save_s, save_seen_s; /* how long saving is expected to take, and when that was looked at */
     double drain_began_s, drain_until_s, drain_took_s;
     uint64_t work_done, work_failed, work_left_out; /* pieces; failed for good; left to a later run */
     uint64_t in_state[4]; /* trainings of the grid by TrainingState, as the journal has them */

@@ -1,6 +1,7 @@
 """palinode plan and the claims of a job: what is listed, what is flagged as beyond its seeds, what is refused."""
 
 import json
+import re
 
 import pytest
 from conftest import PROJECT, palinode
@@ -24,7 +25,7 @@ claims:
 
 def plan(job, tmp_path, *options):
     """Standard output of plan without measuring."""
-    return palinode("plan", job, "-o", tmp_path / "none", "--rate", 40, *options).stdout
+    return palinode("plan", job, "-o", tmp_path / "none", *([] if "--rate" in options else ["--rate", 40]), *options).stdout
 
 
 @pytest.fixture
@@ -61,6 +62,28 @@ def test_claims_are_in_the_json(job, tmp_path):
         "sentence": "nmse over 2 to 4 examples decreasing with model.n_layer (1, 2, 3) where model.ffn true"}
     assert not claims["like-gd"]["within_reach"] and claims["like-gd"]["seeds_needed"] == 5
     assert json.loads(plan(job, tmp_path, "--json", "--set", "claims=[]"))["claims"] == []
+
+
+def test_a_plan_predicts_core_hours_makespan_and_batch_jobs(job, tmp_path):
+    def value(*options):
+        return json.loads(plan(job, tmp_path, "--json", *options))
+
+    one = value("--rate", 0.001)
+    assert one["core_hours"] * 3600 == pytest.approx(one["flops"] / 1e6) == pytest.approx(one["makespan_s"])
+    assert one["rate_source"] == "as given" and one["batch_jobs"] is None
+    many = value("--rate", 0.001, "--ranks", 3, "--workers-per-rank", 2, "--walltime", one["makespan_s"] / 3)
+    assert many["core_hours"] == pytest.approx(one["core_hours"]) and many["longest_s"] < one["makespan_s"] / 6
+    assert one["makespan_s"] / 6 <= many["makespan_s"] <= one["makespan_s"] / 6 + many["longest_s"]
+    assert many["makespan_lower_s"] < many["makespan_s"] < many["makespan_upper_s"]
+    assert many["batch_jobs"] == 1
+    assert value("--rate", 0.001, "--walltime", one["makespan_s"] / 3)["batch_jobs"] == 4  # 3 and the time to save
+
+
+def test_a_plan_learns_its_rates_from_the_folder_or_measures_them(job, tmp_path):
+    assert "GFLOP/s a worker (measured here, on 4 of the job's models)" in palinode("plan", job, "-o", tmp_path / "new").stdout
+    palinode("run", job, "-o", tmp_path / "out", "-q", "--limit", 2, expect=75)
+    text = palinode("plan", job, "-o", tmp_path / "out").stdout
+    assert re.search(r"learned from \d+ measurements in the folder", text), text
 
 
 def test_claims_change_no_identity(job, tmp_path):
