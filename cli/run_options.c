@@ -10,8 +10,12 @@ static const char details[] =
     "does only what is missing; a changed job does what it adds, and the change is shown. Options from\n"
     "--workers-per-rank to --allow-numerics-change are also read from the environment, as\n"
     "PALINODE_WORKERS_PER_RANK=2, PALINODE_ALLOW_NUMERICS_CHANGE=1.\n\n"
-    "Exit codes: 0 all done, 1 done with failed trainings, 64 wrong command line, 65 wrong job file or\n"
-    "data, 74 a file or MPI failed, 75 stopped early (run again to go on), 76 too many failures.";
+    "SIGUSR1, SIGTERM, SIGHUP or ^C: every training saves itself, then the run stops (75); a second ^C: at\n"
+    "once. Work that fails by its own fault is tried again (--retries), then recorded as failed and left\n"
+    "alone (--rerun failed); what the machine could not do is not held against it.\n\n"
+    "Exit codes: 0 all done, 1 done with failed trainings, or no gain like the run before, 64 wrong\n"
+    "command line, 65 wrong job file or data, 74 a file, MPI or the machine failed, 75 stopped early\n"
+    "(run again to go on), 76 too many failures.";
 
 bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code) {
     *options = (RunOptions){.kernels = "",
