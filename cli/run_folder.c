@@ -49,14 +49,42 @@ static bool get_along(Shard ours, Shard theirs) {
     return ours.count > 0 && ours.count == theirs.count && ours.index != theirs.index;
 }
 
+static json_int_t updated_ms(const char *dir, const char *segment) {
+    json_t *status = segment_status(dir, segment);
+    json_int_t ms = json_integer_value(json_object_get(status, "updated_unix_ms"));
+    json_decref(status);
+    return ms;
+}
+
+/* Whether a run that seems to go on does. One on another host is known by its status file alone, which it rewrites
+ * every two seconds: when its node has just failed and its batch job comes again elsewhere, the file is still fresh. So
+ * the next word of it is waited for, or the two minutes of silence after which it counts as dead. */
+static bool gives_word(const char *dir, const char *segment, const char *host) {
+    enum { PAUSE_MS = 200, SAID_AFTER = 25 };
+    char here[256] = "", text[PATH_MAX + 512];
+    gethostname(here, sizeof here - 1);
+    if (strcmp(host, here) == 0) return true;
+    json_int_t last_ms = updated_ms(dir, segment);
+    for (int pauses = 0; segment_is_alive(dir, segment); pauses++) {
+        if (updated_ms(dir, segment) != last_ms) return true;
+        snprintf(text, sizeof text, "%s: run %s on %s has been silent for some seconds: waiting for a sign of life",
+                 dir, segment, host);
+        if (pauses == SAID_AFTER) print_warnings(text);
+        poll(NULL, 0, PAUSE_MS);
+    }
+    return false;
+}
+
 /* Refuses a run of the segment that goes on, unless it does another shard. */
 static Status refuse_live_run(const char *dir, const char *segment, Shard shard, Error *err) {
-    char part[64] = "";
+    char part[64] = "", host[256];
     if (!segment_is_alive(dir, segment)) return STATUS_OK;
     json_t *status = segment_status(dir, segment);
+    const char *named = json_string_value(json_object_get(status, "host"));
     Shard other = segment_shard(status);
+    snprintf(host, sizeof host, "%s", named != NULL ? named : "");
     json_decref(status);
-    if (get_along(shard, other)) return STATUS_OK;
+    if (get_along(shard, other) || !gives_word(dir, segment, host)) return STATUS_OK;
     if (other.count > 0) snprintf(part, sizeof part, " on shard %d/%d", other.index, other.count);
     return error_set(err, STATUS_INCOMPLETE,
                      "%s: run %s is going on there%s (palinode status shows it); wait for its end, or, if it is none "

@@ -100,16 +100,43 @@ def test_wait_ends_when_a_later_run_has_done_what_an_earlier_one_left(tmp_path, 
     assert "no-such" in palinode("wait", tmp_path / "no-such", expect=74).stderr
 
 
+def on_another_host(path, age_s):
+    """Makes a status file that of a run on another host, last heard of age_s ago."""
+    status = json.loads(path.read_text())
+    status.update(host="node17", state="running", exit_code=None, reason="", pid=os.getpid(),
+                  updated_unix_ms=int((time.time() - age_s) * 1000))
+    path.with_suffix(".new").write_text(json.dumps(status))
+    path.with_suffix(".new").rename(path)
+
+
 def test_status_and_wait_tell_of_a_run_on_another_host_by_the_age_of_its_file(tmp_path, job):
     out = tmp_path / "out"
     palinode("run", job, "-o", out)
-    path = out / "status-0001.json"
-    status = json.loads(path.read_text())
-    status.update(host="node17", state="running", exit_code=None, reason="", pid=os.getpid(),
-                  updated_unix_ms=int(time.time() * 1000))
-    path.write_text(json.dumps(status))
+    on_another_host(out / "status-0001.json", 0)
     assert "run 0001 on node17, process" in palinode("status", out, "--exit-code", expect=75).stdout
     palinode("wait", out, "--timeout", "0.3", expect=75)
-    status.update(updated_unix_ms=int(time.time() * 1000) - 600_000)
-    path.write_text(json.dumps(status))
+    on_another_host(out / "status-0001.json", 600)
     assert "died: last heard of 10 m 0 s ago" in palinode("status", out, "--exit-code", expect=75).stdout
+
+
+def test_a_run_waits_until_one_on_a_failed_node_counts_as_dead_but_not_for_one_that_lives(tmp_path, job):
+    out, stop = tmp_path / "out", threading.Event()
+    palinode("run", job, "-o", out, "--limit", 1, expect=75)
+    path = out / "status-0001.json"
+
+    def live():
+        while not stop.wait(0.3):
+            on_another_host(path, 0)
+
+    on_another_host(path, 0)
+    living = threading.Thread(target=live)
+    living.start()
+    said = palinode("run", job, "-o", out, expect=75).stderr
+    stop.set()
+    living.join()
+    assert "run 0001 is going on there" in said
+    on_another_host(path, 112)  # eight seconds short of two minutes of silence
+    begin = time.monotonic()
+    said = palinode("run", job, "-o", out).stderr
+    assert time.monotonic() - begin > 3 and "node17 has been silent for some seconds" in said
+    assert "4 of 4 trainings done" in said
