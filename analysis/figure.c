@@ -155,7 +155,7 @@ static void widen_by(const Layer *layer, const Datum *datum, bool along_x, Range
 
 /* How far bands and bars may reach past the lines and points, in their span: bars are thin and few, and one that is cut
  * off says less than it seems to. */
-static const double BAND_REACH = 0.2, BAR_REACH = 1;
+static const double BAND_REACH = 0.5, BAR_REACH = 1;
 
 static void axis_range(const Panel *panel, const Axis *axis, bool along_x, double *from, double *to) {
     Range marks = {INFINITY, -INFINITY}, spread = marks;

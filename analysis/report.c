@@ -1,6 +1,7 @@
 /* See report.h. */
 #include "analysis/report.h"
 
+#include "analysis/axis_tables.h"
 #include "analysis/report_parts.h"
 #include "analysis/summary_tables.h"
 #include "analysis/verdict_tables.h"
@@ -14,9 +15,8 @@ enum { TABLE_ROWS_MAX = 300 };
 
 /* What the parts of one report share. */
 typedef struct Report {
+    const ReportContent *content;
     const Summary *summary;
-    const Verdicts *verdicts; /* NULL: none */
-    const FigureSet *figures;
     const char *figures_dir;
     FILE *out;
 } Report;
@@ -28,7 +28,7 @@ static const char *title_of(const Table *table) {
 }
 
 static bool has_claims(const Report *report) {
-    return report->verdicts != NULL && report->verdicts->count > 0;
+    return report->content->verdicts->count > 0;
 }
 
 /* --- claims ------------------------------------------------------------------------------------------------------ */
@@ -85,7 +85,7 @@ static void print_figure(const Report *report, const Figure *figure) {
 }
 
 static void print_claim(const Report *report, int which) {
-    const Verdict *verdict = &report->verdicts->items[which];
+    const Verdict *verdict = &report->content->verdicts->items[which];
     FILE *out = report->out;
     char numbers[2048];
     fprintf(out, "<section class=\"claim\" id=\"claim-%d\">\n<h3>", which + 1);
@@ -96,7 +96,7 @@ static void print_claim(const Report *report, int which) {
     print_lines(verdict->sentence, "statement", out);
     print_lines(verdict_numbers(verdict, numbers, sizeof numbers), "numbers", out);
     print_lines(verdict->notes, "note", out);
-    const Figure *figure = which < CLAIM_FIGURES_MAX ? report->figures->of_claim[which] : NULL;
+    const Figure *figure = which < CLAIM_FIGURES_MAX ? report->content->figures->of_claim[which] : NULL;
     if (figure != NULL) print_figure(report, figure);
     print_lines(verdict->method, "method", out);
     print_lines(verdict->intervals, "method", out);
@@ -109,10 +109,10 @@ static void print_claims(const Report *report) {
     fprintf(out,
             "<h2 id=\"claims\">Claims</h2>\n<p>What the job file declared before the run, tested seed by seed. %d "
             "claim%s share%s the level %g by Holm's procedure.</p>\n",
-            report->verdicts->count, report->verdicts->count == 1 ? "" : "s", report->verdicts->count == 1 ? "s" : "",
-            report->verdicts->declared.alpha);
-    print_overview(report->verdicts, out);
-    for (int i = 0; i < report->verdicts->count; i++)
+            report->content->verdicts->count, report->content->verdicts->count == 1 ? "" : "s",
+            report->content->verdicts->count == 1 ? "s" : "", report->content->verdicts->declared.alpha);
+    print_overview(report->content->verdicts, out);
+    for (int i = 0; i < report->content->verdicts->count; i++)
         print_claim(report, i);
 }
 
@@ -125,7 +125,7 @@ static bool is_of_claim(const FigureSet *figures, const Figure *figure) {
 }
 
 static void print_figures(const Report *report) {
-    const FigureSet *figures = report->figures;
+    const FigureSet *figures = report->content->figures;
     FILE *out = report->out;
     int number = 0;
     fputs("<h2 id=\"figures\">Figures</h2>\n", out);
@@ -149,18 +149,40 @@ static void print_figures(const Report *report) {
 /* --- tables ------------------------------------------------------------------------------------------------------ */
 
 static void print_tables(const Report *report) {
-    if (report->summary->n_configurations == 0) {
-        fputs("<h2 id=\"tables\">Tables</h2>\n<p>Nothing has been measured yet.</p>\n", report->out);
+    const Summary *summary = report->summary;
+    FILE *out = report->out;
+    if (summary->n_configurations == 0) {
+        fputs("<h2 id=\"tables\">Tables</h2>\n<p>Nothing has been measured yet.</p>\n", out);
         return;
     }
-    fprintf(report->out,
+    fprintf(out,
             "<h2 id=\"tables\">At %d examples</h2>\n<p>Mean over seeds ± half the 95 %% t interval. nmse: 1 − cos to "
             "the true answer; kendall_tau: rank correlation with the clean rewards; self-check: probability that the "
             "critic ranks two responses rightly.</p>\n",
-            report->summary->at);
-    report_print_sheet(summary_sheet(report->summary), TABLE_ROWS_MAX, "tables/summary.csv", report->out);
-    fputs("<h2>Trainings</h2>\n", report->out);
-    report_print_sheet(trainings_sheet(report->summary), TABLE_ROWS_MAX, "tables/trainings.csv", report->out);
+            summary->at);
+    report_print_sheet(summary_sheet(summary), TABLE_ROWS_MAX, "tables/summary.csv", out);
+    Sheet *rounds = rounds_sheet(summary);
+    if (rounds != NULL && rounds->n_rows > 1) {
+        fputs("<h2>Rounds of correction</h2>\n<p>Mean over seeds ± half the 95 % t interval. first nmse: of round 0; "
+              "last nmse and gain: after the last round; self-check: of the critic on the answers of the rounds; "
+              "right/wrong: how often an answer turned right and wrong on the way.</p>\n",
+              out);
+        report_print_sheet(rounds, TABLE_ROWS_MAX, "tables/summary.csv", out);
+    } else {
+        sheet_free(rounds);
+    }
+    Sheet *axes = axis_sheet(summary, report->content->families);
+    if (axes != NULL && axes->n_rows > 1) {
+        fputs("<h2>What each axis does, all else equal</h2>\n<p>Kendall's τ: differences paired by seed with 95 % t "
+              "intervals and sign-flip p. Not declared beforehand and not corrected for being many: to look at, not "
+              "to conclude from.</p>\n",
+              out);
+        report_print_sheet(axes, TABLE_ROWS_MAX, "tables/paired.csv", out);
+    } else {
+        sheet_free(axes);
+    }
+    fputs("<h2>Trainings</h2>\n", out);
+    report_print_sheet(trainings_sheet(summary), TABLE_ROWS_MAX, "tables/trainings.csv", out);
 }
 
 static void print_opening(const Report *report) {
@@ -179,15 +201,14 @@ static void print_opening(const Report *report) {
           out);
 }
 
-Status report_write(const Completeness *completeness, const Verdicts *verdicts, const FigureSet *figures,
-                    const char *figures_dir, const char *path, Error *err) {
+Status report_write(const ReportContent *content, const char *figures_dir, const char *path, Error *err) {
     FILE *out = fopen(path, "w");
     if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    const Summary *summary = completeness->summary;
-    Report report = {summary, verdicts, figures, figures_dir, out};
+    const Summary *summary = content->completeness->summary;
+    Report report = {content, summary, figures_dir, out};
     report_print_head(title_of(summary->table), out);
     print_opening(&report);
-    report_print_completeness(completeness, out);
+    report_print_completeness(content->completeness, out);
     print_claims(&report);
     print_figures(&report);
     print_tables(&report);

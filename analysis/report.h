@@ -4,12 +4,19 @@
 #define ANALYSIS_REPORT_H
 
 #include "analysis/completeness.h"
+#include "analysis/family.h"
 #include "analysis/figure_choice.h"
 
-/* Writes path: the report of the results that were looked through for completeness. verdicts NULL: no claims. The
- * figures' NAME.svg are read from figures_dir and put into the page; one that is not there is said to be missing.
- * STATUS_IO. */
-Status report_write(const Completeness *completeness, const Verdicts *verdicts, const FigureSet *figures,
-                    const char *figures_dir, const char *path, Error *err);
+/* What a report is made of. */
+typedef struct ReportContent {
+    const Completeness *completeness; /* and its summary */
+    const Families *families;
+    const Verdicts *verdicts;
+    const FigureSet *figures;
+} ReportContent;
+
+/* Writes path. The figures' NAME.svg are read from figures_dir and put into the page; one that is not there is said to
+ * be missing. STATUS_IO. */
+Status report_write(const ReportContent *content, const char *figures_dir, const char *path, Error *err);
 
 #endif

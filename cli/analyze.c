@@ -73,8 +73,8 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
         snprintf(report, sizeof report, "%.*s/report.html", PATH_MAX - 16, out);
         gnuplot_remove_figures(figures_dir);
         drawn = draw(&figures, figures_dir, png, &n_drawn, err);
-        status = report_write(analysis->completeness, analysis->verdicts, &figures, figures_dir, report,
-                              drawn == STATUS_OK ? err : NULL);
+        const ReportContent content = {analysis->completeness, analysis->families, analysis->verdicts, &figures};
+        status = report_write(&content, figures_dir, report, drawn == STATUS_OK ? err : NULL);
     }
     if (status == STATUS_OK)
         fprintf(stderr, "palinode: wrote %s, %s/*.csv and %d figure%s in %s\n", report, tables, n_drawn,
