@@ -213,6 +213,23 @@ json_t *setting_json(const Setting *setting, const Settings *settings) {
     return json_string(setting_format(setting, value, text, sizeof text));
 }
 
+/* Every metric of the last round, over seeds. */
+static json_t *rounds_json(const Configuration *configuration) {
+    const int n = configuration->n_series, last = measure_count(configuration->series, MEASURE_ROUNDS) - 1;
+    double values[n];
+    for (int i = 0; i < n; i++)
+        values[i] = configuration->series[i].rounds.self_check_accuracy;
+    json_t *rounds = json_pack("{s:i, s:o}", "round", last, "self_check_accuracy",
+                               real_or_null(mean_interval(values, n, CONFIDENCE_95).mean));
+    for (int metric = 0; rounds != NULL && metric < measure_metrics(MEASURE_ROUNDS); metric++) {
+        const Measure measure = {MEASURE_ROUNDS, metric, last};
+        for (int i = 0; i < n; i++)
+            values[i] = measure_of(&configuration->series[i], measure);
+        json_object_set_new(rounds, measure_name(measure), statistics_json(values, n));
+    }
+    return rounds;
+}
+
 static json_t *configuration_json(const Summary *summary, const Configuration *configuration) {
     const Table *table = summary->table;
     const Series *series = configuration->series;
@@ -231,6 +248,8 @@ static json_t *configuration_json(const Summary *summary, const Configuration *c
         configuration_values(configuration, metric, examples, values);
         json_object_set_new(result, metric_name(metric), statistics_json(values, configuration->n_series));
     }
+    if (result != NULL && measure_count(series, MEASURE_ROUNDS) > 0)
+        json_object_set_new(result, "rounds", rounds_json(configuration));
     return result;
 }
 

@@ -21,8 +21,9 @@ Sheet *trainings_sheet(const Summary *summary);
 
 /* {"at", "axes", "complete", "trainings": {..}, "seeds", "configurations": [{"settings": {axes}, "predictor", "seeds",
  * "examples", "self_check_accuracy", "nmse": {"n", "undefined", "mean", "standard_deviation", "low", "high", "median",
- * "interquartile_mean", "minimum", "maximum"}, ..}],
- * "remarks": [..]}; undefined numbers are null. A new reference; NULL: no memory. */
+ * "interquartile_mean", "minimum", "maximum"}, .., "rounds": {"round": the last, "self_check_accuracy", "nmse": {..},
+ * "gain": {..}, ..}}], "remarks": [..]}; "rounds" only where there are any; undefined numbers are null. A new
+ * reference; NULL: no memory. */
 json_t *summary_json(const Summary *summary);
 
 /* The value of a setting: a number, a truth value or a name. */

@@ -102,6 +102,9 @@ def test_rounds_are_added_without_training_or_measuring_a_baseline_again(tmp_pat
     assert [kind for kind, _ in after.keys() - before.keys()] == ["cell"] * 4
     fresh = records.results(run(tmp_path, WITH, "fresh", mpirun=2), proto)
     assert fresh.items() <= after.items() and len(fresh) == len(before)
+    (clean, *_) = json.loads(palinode("analyze", results, "--json").stdout)["configurations"]
+    assert clean["rounds"]["round"] == ROUNDS and clean["rounds"]["self_check_accuracy"] == 1
+    assert clean["rounds"]["gain"]["n"] == 2 and set(ROUND_METRICS) < set(clean["rounds"])
     text = palinode("analyze", results).stdout
     assert "Rounds of self-correction" in text and text == palinode("analyze", tmp_path / "fresh").stdout
 
