@@ -310,7 +310,7 @@ static FailureCause describe_exit(const Place *place, char *text, size_t size) {
     } else if (WIFSIGNALED(wait_status)) {
         bool by_others = WTERMSIG(wait_status) == SIGKILL && !place->killed;
         snprintf(text, size, "killed by signal %d (%s)%s%s", WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)),
-                 at, by_others ? "; not by palinode: perhaps the machine had too little memory" : "");
+                 at, by_others ? "; not by palinode, perhaps by the kernel for want of memory" : "");
     } else {
         snprintf(text, size, "exited with code %d and no result%s", WEXITSTATUS(wait_status), at);
         if (WEXITSTATUS(wait_status) == STATUS_IO) return FAILURE_INFRASTRUCTURE; /* it got no order, say */

@@ -2,6 +2,7 @@
 #include "worker/vigil.h"
 
 #include "proto/wire/cost.h"
+#include "worker/evaluate/evaluate.h"
 
 #include <math.h>
 
@@ -12,12 +13,21 @@ static const double MULTIPLE = 20;
 /* Less CPU time than this is what a stopped process may still be charged. */
 static const double NOTICEABLE_S = 1e-3;
 
-Vigil vigil_start(const WorkItem *item, double patience_s, double awake_s) {
-    double first_flops = item->kind == WORK_TRAINING ? cost_step_flops(&item->spec) : 0;
+/* Of the longest pieces that an evaluation does without a report: some prompts by a costly predictor, or a pass over
+ * all prompts that draws, criticises or compares responses. */
+static double piece_flops(const WorkItem *item) {
+    double prompts = item->evaluation.prompts, N = item->spec.task.n_points, d = item->spec.task.n_dims;
+    double flops = prompts * N * (N + 10 * d);
     for (int k = 0; k < item->n_orders; k++)
-        first_flops = fmax(first_flops, cost_order_flops(item, &item->orders[k]));
-    return (Vigil){.patience_s = patience_s,
-                   .first_s = first_flops / SLOWEST_FLOPS_PER_S,
+        flops = fmax(flops, cost_order_flops(item, &item->orders[k]) * fmin(1, EVALUATION_PIECE / prompts));
+    return flops;
+}
+
+Vigil vigil_start(const WorkItem *item, double patience_s, double awake_s) {
+    double step_flops = item->kind == WORK_TRAINING ? cost_step_flops(&item->spec) : 0;
+    return (Vigil){.patience_s = fmax(patience_s, piece_flops(item) / SLOWEST_FLOPS_PER_S),
+                   .idle_s = VIGIL_IDLE_PATIENCE * patience_s,
+                   .first_s = step_flops / SLOWEST_FLOPS_PER_S,
                    .awake_s = awake_s,
                    .busy_awake_s = awake_s};
 }
@@ -41,5 +51,5 @@ Silence vigil_judge(Vigil *vigil, double cpu_s, double awake_s, double *silent_s
     *silent_s = cpu_s - vigil->cpu_s;
     if (*silent_s > limit_s) return SILENCE_BUSY;
     *silent_s = awake_s - vigil->busy_awake_s;
-    return *silent_s > VIGIL_IDLE_PATIENCE * vigil->patience_s ? SILENCE_IDLE : SILENCE_NONE;
+    return *silent_s > vigil->idle_s ? SILENCE_IDLE : SILENCE_NONE;
 }

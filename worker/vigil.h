@@ -10,7 +10,8 @@
 #include "proto/wire/messages.h"
 
 typedef struct Vigil {
-    double patience_s;     /* least, of CPU time */
+    double patience_s;     /* least, of CPU time: also enough for what an evaluation does in one piece */
+    double idle_s;         /* of awake time */
     double first_s;        /* least until there are two signs of progress, and so a time between */
     int signs;             /* of progress so far; no more than 2 are counted */
     double longest_s;      /* CPU time between two signs */

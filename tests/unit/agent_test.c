@@ -200,7 +200,7 @@ static void a_big_answer_passes_whole(void **state) {
 static void whatever_else_a_child_does_is_one_failure_with_its_reason(void **state) {
     uint64_t work = 10;
     for (int turn = 0; turn < 2; turn++) { /* more than there are places: each is free again */
-        assert_failure(1, work++, FAILURE_TRAINING, "killed by signal 9 (Killed); not by palinode: perhaps");
+        assert_failure(1, work++, FAILURE_TRAINING, "killed by signal 9 (Killed); not by palinode, perhaps");
         assert_failure(9, work++, FAILURE_TRAINING, "exited with code 5 and no result");
         assert_failure(2, work++, FAILURE_TRAINING, "killed by signal 9");
         assert_failure(3, work++, FAILURE_TRAINING, "cannot be understood");

@@ -198,7 +198,8 @@ static void means_leave_out_what_is_undefined(void **state) {
             if (p > 0) fixture->pred[p * ROW + 2 * D + k] = NAN; /* row 2: once */
         }
     Curves curves;
-    assert_int_equal(curves_of(&fixture->prompts, fixture->pred, &curves, NULL), STATUS_OK);
+    metrics_per_prompt(&fixture->prompts, fixture->pred, fixture->value);
+    assert_int_equal(curves_of(fixture->prompts.n, fixture->prompts.N, fixture->value, &curves, NULL), STATUS_OK);
     const double *mean = curves.value, *error = curves.standard_error;
     assert_int_equal(curves.n_points, N);
     assert_true(isnan(mean[curves_at(&curves, METRIC_NMSE, 0)]));

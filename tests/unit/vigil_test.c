@@ -84,12 +84,33 @@ static void reports_that_repeat_themselves_are_no_progress(void **state) {
     assert_int_equal(vigil_judge(&vigil, 65, 1202, &silent_s), SILENCE_NONE);
 }
 
+static void an_evaluation_may_be_quiet_for_a_costly_piece(void **state) {
+    double silent_s;
+    CriticOrder orders[2] = {{.predictor = PREDICTOR_MEAN}, {.predictor = PREDICTOR_GD}};
+    WorkItem item = {.kind = WORK_BASELINES,
+                     .spec.task = {.n_dims = 5, .n_points = 256},
+                     .evaluation = {.prompts = 1000, .gd_steps = 10000},
+                     .n_orders = 2,
+                     .orders = orders};
+    Vigil slow = vigil_start(&item, 60, 0);
+    item.evaluation.gd_steps = 10;
+    Vigil fast = vigil_start(&item, 60, 0);
+    for (int k = 1; k <= 3; k++) { /* the mean of all was quick, and teaches nothing about gradient descent */
+        vigil_progress(&slow, &(Progress){.flops_done = k}, 0.1 * k, k);
+        vigil_progress(&fast, &(Progress){.flops_done = k}, 0.1 * k, k);
+    }
+    assert_int_equal(vigil_judge(&fast, 62, 100, &silent_s), SILENCE_BUSY);
+    assert_int_equal(vigil_judge(&slow, 1000, 100, &silent_s), SILENCE_NONE);
+    assert_int_equal(vigil_judge(&slow, 100000, 200, &silent_s), SILENCE_BUSY);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_that_computes_is_judged_by_its_cpu_time_alone),
         cmocka_unit_test(a_child_that_does_not_compute_is_judged_by_awake_time),
         cmocka_unit_test(patience_is_learned_from_the_childs_own_steps),
         cmocka_unit_test(before_two_signs_the_nominal_cost_decides),
+        cmocka_unit_test(an_evaluation_may_be_quiet_for_a_costly_piece),
         cmocka_unit_test(reports_that_repeat_themselves_are_no_progress),
     };
     return run_tests(tests, argc, argv);

@@ -4,7 +4,6 @@
 #include "worker/train/ranked.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* Kendall's tau-b of score and rewards (n; best reward first): (concordant - discordant) / sqrt(pairs not tied in score
  * x pairs not tied in reward); NaN where all are. Source: Kendall, "The treatment of ties in ranking problems",
@@ -89,22 +88,12 @@ void mean_and_error(const double *values, int n, int stride, double *mean, doubl
     *standard_error = count > 1 ? sqrt(square / (count - 1) / count) : NAN;
 }
 
-Status curves_of(const Prompts *prompts, const float *pred, Curves *out, Error *err) {
-    int N = prompts->N;
-    size_t count = (size_t)prompts->n * N;
-    double *values = malloc(METRIC_COUNT * count * sizeof *values);
-    if (values == NULL)
-        return error_set(err, STATUS_NO_MEMORY, "cannot allocate the metrics of %d prompts", prompts->n);
+Status curves_of(int n, int N, double *const value[METRIC_COUNT], Curves *out, Error *err) {
     Status status = curves_create(out, N, err);
-    if (status == STATUS_OK) {
-        double *const value[METRIC_COUNT] = {values, values + count, values + 2 * count};
-        metrics_per_prompt(prompts, pred, value);
-        for (int metric = 0; metric < METRIC_COUNT; metric++)
-            for (int i = 0; i < N; i++) {
-                size_t at = curves_at(out, metric, i);
-                mean_and_error(value[metric] + i, prompts->n, N, &out->value[at], &out->standard_error[at]);
-            }
-    }
-    free(values);
+    for (int metric = 0; metric < METRIC_COUNT && status == STATUS_OK; metric++)
+        for (int i = 0; i < N; i++) {
+            size_t at = curves_at(out, metric, i);
+            mean_and_error(value[metric] + i, n, N, &out->value[at], &out->standard_error[at]);
+        }
     return status;
 }

@@ -11,9 +11,9 @@
  *   alignment_loss  Plackett-Luce loss of cos(pred_i, y_j) against the clean ranking, from i = 2 */
 void metrics_per_prompt(const Prompts *prompts, const float *pred, double *const value[METRIC_COUNT]);
 
-/* Means over prompts and their standard errors, double sums in prompt order; a value that is NaN for a prompt is left
- * out, and a mean without values is NaN. */
-Status curves_of(const Prompts *prompts, const float *pred, Curves *out, Error *err);
+/* Means over n prompts of what metrics_per_prompt found, and their standard errors, double sums in prompt order; a
+ * value that is NaN for a prompt is left out, and a mean without values is NaN. */
+Status curves_of(int n, int N, double *const value[METRIC_COUNT], Curves *out, Error *err);
 
 /* Mean and standard error of the numbers among values[0], values[stride], .. (n of them) that are not NaN: sums in
  * order; a mean of none and an error of fewer than two are NaN. */

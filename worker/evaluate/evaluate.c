@@ -26,15 +26,13 @@ struct Evaluation {
     double accuracy;       /* its self-check accuracy; NaN: no critic yet */
     Arena arena;
     Prompts prompts;
-    float *gd_start; /* (n, d, d) */
-    float *pred;     /* (n, N, d) */
+    float *gd_start;             /* (n, d, d) */
+    float *pred;                 /* (n, N, d) */
+    double *value[METRIC_COUNT]; /* (n, N) */
     Rounds rounds;
     EvaluationPulse pulse; /* or NULL */
     void *pulse_context;
 };
-
-/* Prompts between two pulses; a whole number of the groups that predictors and caches take together. */
-enum { PIECE = 16 };
 
 static int smaller(int a, int b) {
     return a < b ? a : b;
@@ -58,6 +56,8 @@ static void take_pieces(Evaluation *evaluation, const TaskSettings *task, int n_
     evaluation->prompts = prompts_take(&evaluation->arena, task, n_prompts);
     evaluation->gd_start = arena_take(&evaluation->arena, n * d * d, sizeof(float));
     evaluation->pred = arena_take(&evaluation->arena, n * (size_t)task->n_points * d, sizeof(float));
+    for (int metric = 0; metric < METRIC_COUNT; metric++)
+        evaluation->value[metric] = arena_take(&evaluation->arena, n * (size_t)task->n_points, sizeof(double));
 }
 
 Status evaluation_create(const TaskSettings *task, uint32_t seed, int n_prompts, Evaluation **out, Error *err) {
@@ -91,11 +91,25 @@ void evaluation_on_pulse(Evaluation *evaluation, EvaluationPulse pulse, void *co
     evaluation->pulse_context = context;
 }
 
-/* So many prompts are done. */
-static Status pulse(const Evaluation *evaluation, int done, Error *err) {
-    double share = (double)done / evaluation->prompts.n;
+static Status pulse(const Evaluation *evaluation, int prompts_done, Error *err) {
+    double share = (double)prompts_done / evaluation->prompts.n;
     if (evaluation->pulse == NULL || evaluation->pulse(evaluation->pulse_context, share)) return STATUS_OK;
     return error_set(err, STATUS_INCOMPLETE, "an evaluation was told to stop");
+}
+
+/* Measures the predictions of prompts first .. end. */
+static Status measure_piece(Evaluation *evaluation, int first, int end, Error *err) {
+    Prompts piece = prompts_slice(&evaluation->prompts, first, end - first);
+    size_t at = (size_t)first * (size_t)piece.N;
+    double *value[METRIC_COUNT];
+    for (int metric = 0; metric < METRIC_COUNT; metric++)
+        value[metric] = evaluation->value[metric] + at;
+    metrics_per_prompt(&piece, evaluation->pred + at * (size_t)piece.d, value);
+    return pulse(evaluation, end, err);
+}
+
+static Status measured_curves(const Evaluation *evaluation, Curves *out, Error *err) {
+    return curves_of(evaluation->prompts.n, evaluation->prompts.N, evaluation->value, out, err);
 }
 
 double evaluation_set_critic(Evaluation *evaluation, const CriticSettings *critic) {
@@ -115,22 +129,22 @@ Status evaluation_of_model(Evaluation *evaluation, Model *model, int micro_batch
     for (int first = 0; first < prompts->n && status == STATUS_OK; first += micro_batch) {
         int end = smaller(first + micro_batch, prompts->n);
         predict_piece(model, prompts, first, end, evaluation->pred);
-        status = pulse(evaluation, end, err);
+        status = measure_piece(evaluation, first, end, err);
     }
-    return status == STATUS_OK ? curves_of(prompts, evaluation->pred, out, err) : status;
+    return status == STATUS_OK ? measured_curves(evaluation, out, err) : status;
 }
 
 Status evaluation_of_baseline(Evaluation *evaluation, Predictor predictor, int gd_steps, Curves *out, Error *err) {
     const Prompts *prompts = &evaluation->prompts;
     size_t row = (size_t)prompts->N * (size_t)prompts->d, matrix = (size_t)prompts->d * (size_t)prompts->d;
     Status status = STATUS_OK;
-    for (int first = 0; first < prompts->n && status == STATUS_OK; first += PIECE) {
-        Prompts piece = prompts_slice(prompts, first, smaller(PIECE, prompts->n - first));
+    for (int first = 0; first < prompts->n && status == STATUS_OK; first += EVALUATION_PIECE) {
+        Prompts piece = prompts_slice(prompts, first, smaller(EVALUATION_PIECE, prompts->n - first));
         predictor_apply(predictor, &piece, evaluation->gd_start + (size_t)first * matrix, gd_steps,
                         evaluation->pred + (size_t)first * row);
-        status = pulse(evaluation, first + piece.n, err);
+        status = measure_piece(evaluation, first, first + piece.n, err);
     }
-    return status == STATUS_OK ? curves_of(prompts, evaluation->pred, out, err) : status;
+    return status == STATUS_OK ? measured_curves(evaluation, out, err) : status;
 }
 
 /* --- rounds ----------------------------------------------------------------------------------------------------- */
@@ -172,8 +186,8 @@ Status evaluation_of_rounds(Evaluation *evaluation, Model *model, const float *p
     model_set_parameters(model, parameters);
     size_t row = (size_t)(rounds->count + 1) * (size_t)rounds->prompts.d;
     Status status = STATUS_OK;
-    for (int first = 0; first < rounds->prompts.n && status == STATUS_OK; first += PIECE) {
-        Prompts piece = prompts_slice(&rounds->prompts, first, smaller(PIECE, rounds->prompts.n - first));
+    for (int first = 0; first < rounds->prompts.n && status == STATUS_OK; first += EVALUATION_PIECE) {
+        Prompts piece = prompts_slice(&rounds->prompts, first, smaller(EVALUATION_PIECE, rounds->prompts.n - first));
         loop.stream.unit = (uint32_t)first;
         closed_loop_run(model, rounds->cache, &loop, &piece, rounds->answers + (size_t)first * row);
         status = pulse(evaluation, first + piece.n, err);

@@ -18,6 +18,8 @@ typedef struct Evaluation Evaluation;
 Status evaluation_create(const TaskSettings *task, uint32_t seed, int n_prompts, Evaluation **out, Error *err);
 void evaluation_free(Evaluation *evaluation);
 
+/* Prompts of a piece, but for a model's own; a whole number of the groups that predictors and caches take together. */
+enum { EVALUATION_PIECE = 16 };
 /* Called between pieces of what an evaluation_of_.. function does, with the share of it that is done: a long evaluation
  * shows that it lives. False: that function gives up, with STATUS_INCOMPLETE. */
 typedef bool (*EvaluationPulse)(void *context, double share);
