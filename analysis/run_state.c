@@ -1,14 +1,15 @@
 /* See run_state.h. */
 #include "analysis/run_state.h"
 
+#include "coordinator/id_table.h"
 #include "coordinator/journal.h"
 #include "coordinator/segments.h"
 #include "proto/base/clock.h"
+#include "proto/wire/record_content.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,85 +18,65 @@
 
 /* --- census ----------------------------------------------------------------------------------------------------- */
 
-/* One id, with what its records said. */
-typedef struct Person {
+/* A training that failed, perhaps done since. */
+typedef struct Failure {
     Id id;
-    RecordKind kind;
-    bool known;      /* the rest is filled in */
-    Outcome outcome; /* of a training */
-    uint32_t seed;
-    char *reason; /* of a failed training, else NULL */
-} Person;
+    char *text; /* "seed 3: killed by .." */
+} Failure;
 
 typedef struct Count {
-    void *tree; /* of Person, by id */
+    IdTable ids;
     Census *census;
+    Failure *failures;
+    size_t n_failures;
 } Count;
 
-static int compare_persons(const void *a, const void *b) {
-    return memcmp(&((const Person *)a)->id, &((const Person *)b)->id, sizeof(Id));
+static Status note_failure(Count *count, const TrainingRecord *training, Error *err) {
+    Failure *more = realloc(count->failures, (count->n_failures + 1) * sizeof *more);
+    if (more != NULL) count->failures = more;
+    char *text = NULL;
+    if (more == NULL || asprintf(&text, "seed %u: %s", training->spec.seed, training->reason) < 0)
+        return error_set(err, STATUS_NO_MEMORY, "no memory to count the records");
+    count->failures[count->n_failures++] = (Failure){training->training_id, text};
+    return STATUS_OK;
 }
 
-static void free_person(void *person) {
-    free(((Person *)person)->reason);
-    free(person);
-}
-
-/* The one person of an id, made when new; NULL: no memory. */
-static Person *person_of(Count *count, Id id, RecordKind kind) {
-    Person *fresh = calloc(1, sizeof *fresh);
-    if (fresh == NULL) return NULL;
-    fresh->id = id;
-    fresh->kind = kind;
-    Person **node = tsearch(fresh, &count->tree, compare_persons);
-    if (node == NULL || *node != fresh) free(fresh);
-    return node != NULL ? *node : NULL;
+/* Counts a training anew as its state changes. */
+static Status count_training(Count *count, const TrainingRecord *training, Error *err) {
+    IdEntry *entry = id_table_add(&count->ids, training->training_id);
+    int64_t *in_state[] = {NULL, &count->census->trainings_done, &count->census->trainings_diverged,
+                           &count->census->trainings_failed};
+    if (entry->training != TRAINING_UNKNOWN) --*in_state[entry->training];
+    entry->training = (uint8_t)journal_state_after((TrainingState)entry->training, training->outcome);
+    ++*in_state[entry->training];
+    return entry->training == TRAINING_FAILED ? note_failure(count, training, err) : STATUS_OK;
 }
 
 static Status count_record(void *context, uint64_t offset, Record *record, Error *err) {
     Count *count = context;
-    Person *person = NULL;
-    if (record->kind == RECORD_TRAINING) {
-        TrainingRecord *training = &record->of.training;
-        person = person_of(count, training->training_id, record->kind);
-        bool known = person != NULL && person->known, failed = training->outcome == OUTCOME_FAILED;
-        if (person != NULL && !(known && failed && person->outcome != OUTCOME_FAILED)) { /* failures hide no result */
-            person->known = true;
-            person->outcome = training->outcome;
-            person->seed = training->spec.seed;
-            free(person->reason);
-            person->reason = failed ? strdup(training->reason) : NULL;
-        }
-    } else if (record->kind == RECORD_CELL) {
-        person = person_of(count, record->of.cell.cell_id, record->kind);
-    } else if (record->kind == RECORD_BASELINE) {
-        person = person_of(count, record->of.baseline.baseline_id, record->kind);
-    } else {
-        return STATUS_OK;
-    }
-    return person != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory to count the records");
-}
-
-static void count_person(const void *node, VISIT visit, void *context) {
-    if (visit != postorder && visit != leaf) return; /* every node once */
-    const Person *person = *(Person *const *)node;
-    Census *census = context;
-    census->cells += person->kind == RECORD_CELL;
-    census->baselines += person->kind == RECORD_BASELINE;
-    if (person->kind != RECORD_TRAINING) return;
-    census->trainings_done += person->outcome == OUTCOME_DONE;
-    census->trainings_diverged += person->outcome == OUTCOME_DIVERGED;
-    census->trainings_failed += person->outcome == OUTCOME_FAILED;
-    if (person->reason != NULL && census->first_failure[0] == '\0')
-        snprintf(census->first_failure, sizeof census->first_failure, "seed %u: %s", person->seed, person->reason);
+    if (!record_has_id(record)) return STATUS_OK;
+    Status status = id_table_reserve(&count->ids, 1, err);
+    if (status != STATUS_OK || record->kind == RECORD_TRAINING)
+        return status == STATUS_OK ? count_training(count, &record->of.training, err) : status;
+    IdEntry *entry = id_table_add(&count->ids, record_id(record));
+    count->census->cells += record->kind == RECORD_CELL && !entry->result;
+    count->census->baselines += record->kind == RECORD_BASELINE && !entry->result;
+    entry->result = true;
+    return STATUS_OK;
 }
 
 Status census_take(const char *dir, Census *census, char *warning, size_t warning_bytes, Error *err) {
-    Count count = {NULL, census};
+    Count count = {.census = census};
     memset(census, 0, sizeof *census);
     Status status = journal_read(dir, count_record, &count, warning, warning_bytes, err);
-    if (status == STATUS_OK) twalk_r(count.tree, count_person, census);
-    tdestroy(count.tree, free_person);
+    for (size_t i = 0; i < count.n_failures; i++) {
+        bool still = id_table_find(&count.ids, count.failures[i].id)->training == TRAINING_FAILED;
+        if (still && census->first_failure[0] == '\0')
+            snprintf(census->first_failure, sizeof census->first_failure, "%s", count.failures[i].text);
+        free(count.failures[i].text);
+    }
+    free(count.failures);
+    id_table_free(&count.ids);
     return status;
 }
 
