@@ -148,7 +148,8 @@ static const char details[] =
     "Of the records of one id a result is taken before a failure; of results under different numerics the one whose\n"
     "fingerprint comes last in version order, whatever the order of the folders. Results of one id that differ under\n"
     "the same numerics are a conflict: each is shown with both places, and OUT is not made (exit code 1).\n"
-    "palinode replay DIR ID tells which of the two this machine reproduces.\n\n"
+    "palinode replay DIR ID tells which of the two this machine reproduces. Checkpoints of unfinished trainings stay\n"
+    "where they are.\n\n"
     "Exit codes: 0 merged, 1 conflicts, 64 wrong command line or OUT holds something else, 65 a folder without\n"
     "records, 74 a file could not be read or written.";
 

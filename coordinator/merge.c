@@ -147,14 +147,31 @@ static Status note_record(void *context, const RecordPlace *place, Record *recor
     return status;
 }
 
-static Status note_folder(Merge *merge, const char *dir, char *warning, size_t warning_bytes, Error *err) {
-    size_t files = merge->n_files, used = strlen(warning);
-    if (used > 0 && used + 1 < warning_bytes) { /* a line of its own */
-        warning[used++] = '\n';
-        warning[used] = '\0';
+/* Adds a line to warning. */
+static void add_line(char *warning, size_t warning_bytes, const char *line) {
+    size_t used = strlen(warning);
+    if (line[0] != '\0') snprintf(warning + used, warning_bytes - used, "%s%s", used > 0 ? "\n" : "", line);
+}
+
+/* A source may be written to while it is read. */
+static Status note_live_runs(const char *dir, char *warning, size_t warning_bytes, Error *err) {
+    SegmentList runs;
+    Status status = segments_list(dir, "status", &runs, err);
+    for (size_t i = 0; status == STATUS_OK && i < runs.count; i++) {
+        char line[PATH_MAX + 128];
+        snprintf(line, sizeof line, "%s: run %s is going on there; its records so far are taken", dir, runs.names[i]);
+        if (segment_is_alive(dir, runs.names[i])) add_line(warning, warning_bytes, line);
     }
-    Status status = journal_visit(dir, note_record, merge, warning + used, warning_bytes - used, err);
-    if (used > 0 && warning[used] == '\0') warning[used - 1] = '\0';
+    segments_free(&runs);
+    return status;
+}
+
+static Status note_folder(Merge *merge, const char *dir, char *warning, size_t warning_bytes, Error *err) {
+    size_t files = merge->n_files;
+    char lines[2048] = "";
+    Status status = note_live_runs(dir, warning, warning_bytes, err);
+    if (status == STATUS_OK) status = journal_visit(dir, note_record, merge, lines, sizeof lines, err);
+    add_line(warning, warning_bytes, lines);
     merge->folder++;
     if (status == STATUS_OK && merge->n_files == files)
         status = error_set(err, STATUS_DATA, "%s: holds no records: expected records-*.tfrecord of a run", dir);

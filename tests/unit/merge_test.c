@@ -513,6 +513,22 @@ static void damaged_sources_are_told_and_their_whole_records_taken(void **state)
     remove_tree(place.root);
 }
 
+static void a_run_that_goes_on_in_a_source_is_told(void **state) {
+    Place place = make_place();
+    char text[512], host[128] = "";
+    Journal *journal = begin(&place, "a");
+    cell(journal, 1, "numerics 2", 0.5);
+    gethostname(host, sizeof host - 1);
+    snprintf(text, sizeof text, "{\"state\": \"running\", \"pid\": %ld, \"host\": \"%s\", \"updated_unix_ms\": 1}",
+             (long)getpid(), host);
+    write_text(&place, "a/status-0001.json", text);
+    merge_well(&place, "m", "a");
+    assert_non_null(strstr(place.warning, "/a: run 0001 is going on there; its records so far are taken"));
+    assert_int_equal(place.summary.cells, 1);
+    journal_close(journal, NULL, NULL);
+    remove_tree(place.root);
+}
+
 static void a_disk_that_takes_no_more_leaves_no_trace_of_out(void **state) {
     Place place = make_place();
     char path[PATH_BYTES];
@@ -547,6 +563,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(jobs_keep_their_name_where_all_agree),
         cmocka_unit_test(the_header_lists_the_runs_behind_it_also_through_merges),
         cmocka_unit_test(damaged_sources_are_told_and_their_whole_records_taken),
+        cmocka_unit_test(a_run_that_goes_on_in_a_source_is_told),
         cmocka_unit_test(a_disk_that_takes_no_more_leaves_no_trace_of_out),
     };
     return run_tests(tests, argc, argv);
