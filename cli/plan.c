@@ -1,13 +1,11 @@
 /* palinode plan: what a job would do and what it would cost, without doing it, and which of its claims its seeds could
  * never support. */
 #include "cli/commands.h"
-#include "cli/estimate.h"
 #include "cli/json_output.h"
 #include "cli/options.h"
+#include "cli/prospect.h"
 #include "cli/resume.h"
-#include "cli/warning.h"
 #include "coordinator/progress.h"
-#include "coordinator/schedule.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -145,14 +143,10 @@ static Status print_json(const Job *job, const ScheduleTotals *totals, const Pla
 
 static Status plan(const char *path, const PlanOptions *options, Error *err) {
     Job *job = NULL;
-    Journal *journal = NULL;
-    CostModel *costs = NULL;
-    Schedule *schedule = NULL;
-    char dir[4096], warning[2048] = "", changes[1280] = "";
+    Prospect prospect = {0};
+    char dir[4096], changes[1280] = "";
     ScheduleOptions scheduling = {
         .keep_models = options->models[0] == 'k', .kernels = "", .workers = workers_of(options)};
-    Unfinished *unfinished = NULL;
-    Estimate cost = {.rate = NAN};
     if (options->shard != NULL && !shard_parse(options->shard, &scheduling.shard))
         return error_set(err, STATUS_USAGE,
                          "--shard: expected I/N, part I of N equal parts of the grid (2/8), not '%s'", options->shard);
@@ -160,31 +154,19 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
     if (status != STATUS_OK) return status;
     snprintf(dir, sizeof dir, "%s%s", options->dir != NULL ? "" : "results/",
              options->dir != NULL ? options->dir : job_name(job));
-    status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
-    print_warnings(warning);
+    status = prospect_open(job, dir, &scheduling, options->rate_gflops * 1e9, options->walltime_s, &prospect, err);
     if (status == STATUS_OK) status = resume_job_changes(dir, job, changes, sizeof changes, err);
-    if (status == STATUS_OK) status = cost_model_create(&costs, err);
-    if (status == STATUS_OK) status = unfinished_open(dir, &unfinished, err);
-    scheduling.unfinished = unfinished;
-    if (status == STATUS_OK) status = schedule_create(job, journal, costs, &scheduling, &schedule, err);
-    if (status == STATUS_OK)
-        status = estimate_rates(job, dir, options->rate_gflops * 1e9, costs, cost.source, sizeof cost.source, err);
-    if (status == STATUS_OK)
-        status = estimate_schedule(schedule, costs, workers_of(options), options->walltime_s, &cost, err);
     if (status == STATUS_OK) {
-        const ScheduleTotals *totals = schedule_totals(schedule);
+        const ScheduleTotals *totals = schedule_totals(prospect.schedule);
         if (options->json) {
-            status = print_json(job, totals, options, &cost, err);
+            status = print_json(job, totals, options, &prospect.estimate, err);
         } else {
-            print_text(job, dir, totals, options, &cost);
+            print_text(job, dir, totals, options, &prospect.estimate);
             if (changes[0] != '\0') printf("changes        %s\n", changes);
             print_claims(job);
         }
     }
-    schedule_free(schedule);
-    cost_model_free(costs);
-    unfinished_close(unfinished);
-    journal_close(journal, NULL, NULL);
+    prospect_close(&prospect);
     job_free(job);
     return status;
 }

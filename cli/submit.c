@@ -1,13 +1,16 @@
 /* palinode submit: a job as a batch job of Slurm, predicted before it waits in the queue. */
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/prospect.h"
 #include "cli/run_folder.h"
+#include "coordinator/progress.h"
 #include "coordinator/slurm.h"
 #include "jobs/batch_script.h"
 #include "jobs/job.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,15 +19,17 @@ typedef struct SubmitOptions {
     BatchScript script;
     const char *launcher;
     TextList overrides, sbatch_options;
-    bool chain, once, print;
+    double rate_gflops;
+    bool chain, once, print, quiet;
 } SubmitOptions;
 
 static const char details[] =
     "The job goes on over as many walltimes as it needs: before one ends, or when the job is preempted,\n"
     "the run saves its trainings and puts its job back into the queue. Where requeueing is forbidden,\n"
     "--chain does the same with a next job that waits for the end of the one before. The log is\n"
-    "DIR/slurm-<job>.out; palinode status DIR and palinode wait DIR tell how far it is. Standard output\n"
-    "is the job's number, or with --print the script, which may be changed and given to sbatch.\n"
+    "DIR/slurm-<job>.out; palinode status DIR and palinode wait DIR tell how far it is.\n"
+    "Standard output is the job's number, or with --print the script, which may be changed and given to\n"
+    "sbatch. What the job will take (trainings, core-hours, walltimes) is predicted on standard error.\n"
     "docs/cluster.md leads from a fresh account to merged results.";
 
 /* The program as the nodes of the cluster find it: by its path, or through PATH as this shell did. */
@@ -59,6 +64,76 @@ static Status check(const SubmitOptions *options, Error *err) {
     return STATUS_OK;
 }
 
+/* --- what it will take ------------------------------------------------------------------------------------------ */
+
+/* "that is about 3 walltimes of 4 h 0 m: 2 requeues" */
+static void tell_walltimes(const BatchScript *script, const Estimate *estimate) {
+    static const char *const sequels[] = {[BATCH_REQUEUE] = "requeue%s",
+                                          [BATCH_CHAIN] = "further job%s of the chain",
+                                          [BATCH_ONCE] = "further call%s of submit"};
+    char walltime[DURATION_BYTES], sequel[64];
+    double more = estimate->jobs - 1;
+    progress_duration(script->walltime_s, walltime, sizeof walltime);
+    snprintf(sequel, sizeof sequel, sequels[script->sequel], more > 1 ? "s" : "");
+    if (more > 0)
+        fprintf(stderr, "palinode: that is about %.0f walltimes of %s: %.0f %s\n", estimate->jobs, walltime, more,
+                sequel);
+    else
+        fprintf(stderr, "palinode: it %s the walltime of %s\n",
+                estimate->outlook.upper_s <= script->walltime_s ? "fits" : "may just fit", walltime);
+}
+
+static void tell_time(const BatchScript *script, const Estimate *estimate, int workers) {
+    char time[DURATION_BYTES], lower[DURATION_BYTES], upper[DURATION_BYTES], longest[DURATION_BYTES];
+    const Outlook *outlook = &estimate->outlook;
+    fprintf(stderr, "palinode: %s%d worker%s: about %s (%s to %s), of which the longest training takes %s\n",
+            script->shards > 1 ? "each of the array's jobs with " : "", workers, workers == 1 ? "" : "s",
+            progress_duration(outlook->end_s, time, sizeof time),
+            progress_duration(outlook->lower_s, lower, sizeof lower),
+            progress_duration(outlook->upper_s, upper, sizeof upper),
+            progress_duration(outlook->longest_s, longest, sizeof longest));
+    if (isfinite(estimate->jobs)) tell_walltimes(script, estimate);
+}
+
+/* Trainings and core-hours of the whole grid; the time of one job, of an array's the one with the first part. */
+static Status predict(const SubmitOptions *options, const Job *job, Error *err) {
+    const BatchScript *script = &options->script;
+    double workers = (double)(script->nodes * script->tasks_per_node * script->cpus_per_task);
+    ScheduleOptions scheduling = {.keep_models = true, .kernels = "", .workers = (int)fmin(workers, 1e6)};
+    Prospect prospect;
+    Status status =
+        prospect_open(job, script->dir, &scheduling, options->rate_gflops * 1e9, script->walltime_s, &prospect, err);
+    if (status != STATUS_OK) return status;
+    const ScheduleTotals *totals = schedule_totals(prospect.schedule);
+    Estimate estimate = prospect.estimate;
+    uint64_t pieces = totals->to_train + totals->to_evaluate + totals->baseline_sets;
+    fprintf(stderr, "palinode: %s: %llu trainings, %llu done, %llu to train", job_name(job),
+            (unsigned long long)totals->trainings, (unsigned long long)totals->trainings_done,
+            (unsigned long long)totals->to_train);
+    if (pieces > 0)
+        fprintf(stderr, ": %.3g core-hours at %.3g GFLOP/s a core (%s)\n", estimate.outlook.work_s / 3600,
+                estimate.rate / 1e9, estimate.source);
+    else
+        fprintf(stderr, "; nothing is left to do\n");
+    prospect_close(&prospect);
+    if (pieces == 0) return STATUS_OK;
+    if (script->shards > 1) {
+        scheduling.shard = (Shard){.index = 1, .count = (int)script->shards};
+        status = prospect_open(job, script->dir, &scheduling, estimate.rate, script->walltime_s, &prospect, err);
+        if (status != STATUS_OK) return status;
+        estimate = prospect.estimate;
+        prospect_close(&prospect);
+    }
+    tell_time(script, &estimate, scheduling.workers);
+    double cpus = workers * fmax(1, (double)script->shards);
+    if (cpus > (double)pieces)
+        fprintf(stderr, "palinode: of %.0f CPUs at most %llu will work: there is no more to do at one time\n", cpus,
+                (unsigned long long)pieces);
+    return STATUS_OK;
+}
+
+/* --- submitting ------------------------------------------------------------------------------------------------- */
+
 static Status submit(const char *script, const char *dir, Error *err) {
     char id[64];
     Status status = run_folder_make(dir, err); /* Slurm does not make the folder of the log */
@@ -81,6 +156,7 @@ static Status write_and_submit(SubmitOptions *options, Error *err) {
     script->name = job_name(job);
     script->program = program_name(program);
     status = batch_script_write(script, &text, err);
+    if (status == STATUS_OK && !options->quiet) status = predict(options, job, err);
     if (status == STATUS_OK && options->print) fputs(text, stdout);
     if (status == STATUS_OK && !options->print) status = submit(text, dir, err);
     free(text);
@@ -172,6 +248,15 @@ int command_submit(int argc, char **argv) {
          .value = &options.sbatch_options,
          .argument = "OPTION",
          .summary = "a further option of sbatch, e.g. --sbatch --qos=long (repeatable)"},
+        {.name = "rate",
+         .type = OPTION_REAL,
+         .value = &options.rate_gflops,
+         .argument = "GFLOPS",
+         .minimum = 1e-3,
+         .maximum = 1e6,
+         .summary = "GFLOP/s of one core of the cluster, to predict with (default: learned from the folder, else "
+                    "measured here)"},
+        {.name = "quiet", .letter = 'q', .type = OPTION_FLAG, .value = &options.quiet, .summary = "predict nothing"},
         {.name = "print", .type = OPTION_FLAG, .value = &options.print, .summary = "print the script, submit nothing"},
     };
     const Command command = {.name = "submit",

@@ -53,6 +53,33 @@ def test_a_printed_script_runs_by_hand(tmp_path, job):
     assert (tmp_path / "out dir/records-0001.tfrecord").exists()
 
 
+def test_submit_predicts_trainings_core_hours_and_walltimes_first(tmp_path, job):
+    def predicted(*options):
+        said = palinode("submit", job, "-o", tmp_path / "out", "--print", *options).stderr
+        return [line.removeprefix("palinode: ") for line in said.splitlines()]
+
+    # at 1 MFLOP/s a training takes as long as on the largest grids
+    steps = ("--rate", "0.001", "--set", "train.steps=1000")
+    slow = (*steps, "--cpus-per-task", 2)
+    plan = json.loads(palinode("plan", job, "-o", tmp_path / "out", *steps, "--workers-per-rank", 2, "--walltime", "5m",
+                               "--json").stdout)
+    jobs = round(plan["batch_jobs"])
+    assert jobs > 2
+    said = predicted(*slow, "--time", "5m")
+    assert said[0] == (f"small: 4 trainings, 0 done, 4 to train: {plan['core_hours']:.3g} core-hours at 0.001 GFLOP/s a core "
+                       "(as given)")
+    assert said[1].startswith("2 workers: about ") and "of which the longest training takes" in said[1]
+    assert said[2] == f"that is about {jobs} walltimes of 5 m 0 s: {jobs - 1} requeues"
+    assert predicted(*slow, "--time", "5m", "--chain")[2].endswith(f": {jobs - 1} further jobs of the chain")
+    assert predicted(*slow, "--time", "5d")[2] == "it fits the walltime of 5 d 0 h"
+    array = predicted(*slow, "--time", "5m", "--array", 4)
+    assert array[1].startswith("each of the array's jobs with 2 workers: about ") and array[2] != said[2]
+    assert predicted(*slow, "--time", "5d", "--nodes", 50)[3].startswith("of 100 CPUs at most 8 will work")
+    assert predicted(*slow, "--time", "5m", "--quiet") == []
+    palinode("run", job, "-o", tmp_path / "out")
+    assert predicted("--time", "5m") == ["small: 4 trainings, 4 done, 0 to train; nothing is left to do"]
+
+
 def test_what_is_wrong_is_said_before_anything_is_submitted(tmp_path, job):
     env = fake_sbatch(tmp_path, f"touch {tmp_path}/submitted")
 
