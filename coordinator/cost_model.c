@@ -8,8 +8,10 @@
 #include <string.h>
 
 /* What is believed before there is data, each worth a few observations: single pieces differ by a fifth, classes of
- * one kind by a factor of 1.6, kinds by one of 2.7. */
+ * one kind and width by a factor of 1.6, kinds by one of 2.7; the rate grows with the width of a model (small matrices
+ * are slow), with its power of 0.7, give or take 0.5. */
 static const double SPREAD = 0.2, SPREAD_WORTH = 2, BETWEEN = 0.5, BETWEEN_WORTH = 3, BETWEEN_KINDS = 1;
+static const double SLOPE = 0.7, SLOPE_DEVIATION = 0.5;
 
 enum { KINDS = WORK_BASELINES + 1 };
 
@@ -25,9 +27,10 @@ typedef struct RateClass {
     double n, mean, squares;       /* of the logarithms of completed pieces' rates: number, mean, squared deviations */
 } RateClass;
 
-/* The prior of a kind's classes: normal with this mean and deviation of the logarithm. */
+/* The prior of a kind's classes: the logarithm of the rate is normal about a line over that of the width. */
 typedef struct Prior {
-    double mean, deviation; /* mean NaN: nothing is known */
+    double mean, deviation; /* at the centre; mean NaN: nothing is known */
+    double centre, slope, slope_deviation;
 } Prior;
 
 struct CostModel {
@@ -135,26 +138,50 @@ static double pooled_spread(const CostModel *model) {
     return sqrt(squares / n);
 }
 
+/* Logarithm of the width of a class's model; baselines have none. */
+static double log_width(const RateClass *class) {
+    return class->key.n_embd > 0 ? log(class->key.n_embd) : 0;
+}
+
+static bool counts(const RateClass *class, int kind) {
+    return class->pieces > 0 && (kind == 0 || class->key.kind == kind);
+}
+
 /* The prior of a kind (0: of all kinds) from the classes that were observed; mean NaN without any. */
 static Prior learn_prior(const CostModel *model, int kind) {
-    double weights = 0, sum = 0, squares = BETWEEN_WORTH * BETWEEN * BETWEEN, n = BETWEEN_WORTH;
+    double weights = 0, width = 0, rate = 0, trust_slope = 1 / (SLOPE_DEVIATION * SLOPE_DEVIATION);
     for (int i = 0; i < model->n_classes; i++) {
         const RateClass *class = &model->classes[i];
-        if (class->pieces == 0 || (kind != 0 && class->key.kind != kind)) continue;
+        if (!counts(class, kind)) continue;
         double weight = 1 / (BETWEEN * BETWEEN + model->spread * model->spread / class->pieces);
         weights += weight;
-        sum += weight * observed_log_rate(class);
+        width += weight * log_width(class);
+        rate += weight * observed_log_rate(class);
     }
-    if (weights == 0) return (Prior){.mean = NAN, .deviation = NAN};
-    double mean = sum / weights;
+    if (weights == 0) return (Prior){.mean = NAN};
+    Prior prior = {.mean = rate / weights, .centre = width / weights};
+    double product = SLOPE * trust_slope, squared_widths = trust_slope;
     for (int i = 0; i < model->n_classes; i++) {
         const RateClass *class = &model->classes[i];
-        if (class->pieces == 0 || (kind != 0 && class->key.kind != kind)) continue;
-        double share = fmin(1, class->pieces), off = observed_log_rate(class) - mean;
+        if (!counts(class, kind)) continue;
+        double weight = 1 / (BETWEEN * BETWEEN + model->spread * model->spread / class->pieces);
+        double off = log_width(class) - prior.centre;
+        product += weight * off * (observed_log_rate(class) - prior.mean);
+        squared_widths += weight * off * off;
+    }
+    prior.slope = product / squared_widths;
+    prior.slope_deviation = 1 / sqrt(squared_widths);
+    double squares = BETWEEN_WORTH * BETWEEN * BETWEEN, n = BETWEEN_WORTH;
+    for (int i = 0; i < model->n_classes; i++) {
+        const RateClass *class = &model->classes[i];
+        if (!counts(class, kind)) continue;
+        double share = fmin(1, class->pieces);
+        double off = observed_log_rate(class) - prior.mean - prior.slope * (log_width(class) - prior.centre);
         squares += share * off * off;
         n += share;
     }
-    return (Prior){.mean = mean, .deviation = sqrt(squares / n + 1 / weights)};
+    prior.deviation = sqrt(squares / n + 1 / weights);
+    return prior;
 }
 
 /* A kind that was never seen takes what is known of the others; without any observation, what is assumed. */
@@ -178,12 +205,15 @@ RateBelief cost_model_belief(CostModel *model, int rate) {
     const RateClass *class = &model->classes[rate];
     if (model->stale) refresh(model);
     const Prior *prior = &model->priors[class->key.kind];
-    double trust_prior = 1 / (prior->deviation * prior->deviation);
-    double trust_own = class->pieces / (model->spread * model->spread);
-    double mean = trust_own > 0
-                      ? (trust_prior * prior->mean + trust_own * observed_log_rate(class)) / (trust_prior + trust_own)
-                      : prior->mean;
-    return (RateBelief){.rate = exp(mean), .deviation = 1 / sqrt(trust_prior + trust_own), .spread = model->spread};
+    double off = log_width(class) - prior->centre, prior_mean = prior->mean + prior->slope * off;
+    double prior_deviation = hypot(prior->deviation, prior->slope_deviation * off);
+    double trust_prior = 1 / (prior_deviation * prior_deviation);
+    double trust_own = class->pieces / (model->spread * model->spread), trust = trust_prior + trust_own;
+    double own_mean = trust_own > 0 ? observed_log_rate(class) : 0;
+    return (RateBelief){.rate = exp((trust_prior * prior_mean + trust_own * own_mean) / trust),
+                        .deviation = 1 / sqrt(trust),
+                        .borrowed = trust_prior / trust,
+                        .spread = model->spread};
 }
 
 Forecast cost_model_forecast(CostModel *model, int rate, double flops) {

@@ -1,9 +1,9 @@
 /* How long work takes: its nominal operations (proto/wire/cost.h) over a rate that is learned while a run goes on.
  *
  * Work whose settings make it equally fast is one class of rate. The logarithm of a class's rate is taken as normal
- * about a mean that classes of one kind share (the prior across classes), single pieces of work as normal about their
- * class: a class with few observations borrows from the others, one with many stands for itself. Pure: no clock, no
- * files. */
+ * about a line over the logarithm of the model's width, which classes of one kind share (the prior across classes);
+ * single pieces of work as normal about their class. So a class with few observations borrows from the others, one with
+ * many stands for itself. Pure: no clock, no files. */
 #ifndef COORDINATOR_COST_MODEL_H
 #define COORDINATOR_COST_MODEL_H
 
@@ -33,6 +33,7 @@ bool cost_model_knows(const CostModel *model);
 typedef struct RateBelief {
     double rate; /* operations a second of one worker */
     double deviation, spread;
+    double borrowed; /* share of the belief that comes from other classes, so that its error is one with theirs */
 } RateBelief;
 RateBelief cost_model_belief(CostModel *model, int rate);
 

@@ -182,19 +182,23 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
     return append(dispatch, &record, 1, err);
 }
 
-/* The machine failed under a piece of work, which is none of its fault: it goes back, and the rank rests a while. */
+/* The machine failed under a piece of work, which is none of its fault: it goes back, and the rank rests a while. All
+ * that fail while it rests are one failure of the rank, said once: its places were filled together. */
 static Status take_machine_failure(Dispatch *dispatch, const Running *ended, const char *text, Error *err) {
     Post *post = &dispatch->posts[ended->rank];
-    post->machine_failures++;
-    post->given_up = post->machine_failures >= MACHINE_FAILURES_MAX;
-    post->paused_until_s = dispatch->now_s + ldexp(MACHINE_PAUSE_S, post->machine_failures - 1);
     bool back = schedule_put_back(dispatch->schedule, ended->work, ended->saved_step);
+    bool counts = dispatch->now_s >= post->paused_until_s && !post->given_up;
     dispatch->work_left_out += !back;
-    if (dispatch->first_error[0] == '\0' && (!back || post->given_up))
+    if (dispatch->first_error[0] == '\0' && !back)
         snprintf(dispatch->first_error, sizeof dispatch->first_error, "%s", text);
-    say(dispatch, "%s; the machine's fault, not counted against its retries: %s", text,
-        back ? "it is tried again later" : "it is left to a later run");
+    if (counts || !back)
+        say(dispatch, "%s; the machine's fault, not counted against its retries: %s", text,
+            back ? "it is tried again later" : "it is left to a later run");
+    if (!counts) return STATUS_OK;
+    post->paused_until_s = dispatch->now_s + ldexp(MACHINE_PAUSE_S, post->machine_failures++);
+    post->given_up = post->machine_failures >= MACHINE_FAILURES_MAX;
     if (!post->given_up) return STATUS_OK;
+    if (dispatch->first_error[0] == '\0') snprintf(dispatch->first_error, sizeof dispatch->first_error, "%s", text);
     say(dispatch, "rank %d failed %d times in a row to do anything: it gets no more work", ended->rank,
         post->machine_failures);
     for (int rank = 0; rank < dispatch->roster->n_ranks; rank++)

@@ -7,18 +7,28 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Sum of the pieces' expected times. Of its variance one part is common to the pieces of a class (how fast the class
- * is), the other each piece's own. */
+/* Sum of the pieces' expected times. Of its error one part is common to all classes (what they borrow from each other),
+ * one to the pieces of a class (how fast it is), and one is each piece's own. */
 typedef struct Sum {
-    double seconds, variance;
+    double seconds, common, variance;
 } Sum;
 
 static double add(Sum *sum, CostModel *costs, int rate, double flops, double count) {
     RateBelief belief = cost_model_belief(costs, rate);
-    double seconds = flops / belief.rate, together = count * seconds * belief.deviation, own = seconds * belief.spread;
+    double seconds = flops / belief.rate, own = seconds * belief.spread;
+    double class_error = count * seconds * belief.deviation;
     sum->seconds += count * seconds;
-    sum->variance += together * together + count * own * own;
+    sum->common += class_error * belief.borrowed;
+    sum->variance += class_error * class_error * (1 - belief.borrowed) + count * own * own;
     return seconds;
+}
+
+/* The relative error of the end: that of the work, and that nobody knows how the last pieces fall on the workers. */
+static double relative_error(const Sum *sum, double end_s, double last_s) {
+    static const double FALL = 0.4; /* of the length of the last pieces */
+    if (!(sum->seconds > 0 && end_s > 0)) return 0;
+    double work = sqrt(sum->common * sum->common + sum->variance) / sum->seconds;
+    return hypot(work, FALL * last_s / end_s);
 }
 
 Status outlook_of(const Schedule *schedule, CostModel *costs, const Underway *underway, int n_underway, int n_workers,
@@ -33,17 +43,19 @@ Status outlook_of(const Schedule *schedule, CostModel *costs, const Underway *un
     assert(places > 0);
     if (status == STATUS_OK && (batches == NULL || busy_s == NULL))
         status = error_set(err, STATUS_NO_MEMORY, "out of memory");
-    double longest_s = 0;
+    double longest_s = 0, shortest_s = INFINITY;
     for (int i = 0; i < n_waiting && status == STATUS_OK; i++) {
         double seconds = add(&sum, costs, waiting[i].rate, waiting[i].flops, (double)waiting[i].count);
         batches[i] = (Batch){.seconds = seconds, .count = waiting[i].count};
         longest_s = fmax(longest_s, seconds);
+        shortest_s = fmin(shortest_s, seconds);
     }
     for (int i = 0; i < n_underway && status == STATUS_OK; i++)
         busy_s[i] = add(&sum, costs, underway[i].rate, underway[i].flops_left, 1);
     if (status == STATUS_OK) status = makespan_longest_first(batches, n_waiting, busy_s, places, &out->end_s, err);
     if (status == STATUS_OK && !isnan(sum.seconds)) {
-        double factor = sum.seconds > 0 ? exp(QUANTILE_90 * sqrt(sum.variance) / sum.seconds) : 1;
+        double last_s = n_waiting > 0 ? shortest_s : 0; /* the longest go first */
+        double factor = exp(QUANTILE_90 * relative_error(&sum, out->end_s, last_s));
         out->lower_s = out->end_s / factor;
         out->upper_s = out->end_s * factor;
         out->work_s = sum.seconds;

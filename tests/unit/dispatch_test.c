@@ -260,6 +260,28 @@ static void a_machine_that_starts_nothing_burns_no_retry_and_ends_the_run(void *
     close_bench(&bench);
 }
 
+/* A rank of many places fills them together: what then fails together is one failure. */
+static void failures_of_one_moment_count_once_and_are_said_once(void **state) {
+    Bench bench;
+    open_bench(&bench, job_text_3, 3);
+    step(&bench, 0);
+    for (int i = 0; i < 3; i++) {
+        Message message = order();
+        assert_int_equal(message.kind, MESSAGE_WORK);
+        fail_for_the_machine(&message.of.work);
+        message_free(&message);
+    }
+    step(&bench, 0);
+    assert_int_equal(bench.said, 1);
+    expect_order(0);
+    step(&bench, 0.6);
+    Message message = order();
+    assert_int_equal(message.kind, MESSAGE_WORK);
+    assert_false(dispatch_ending(bench.dispatch));
+    message_free(&message);
+    close_bench(&bench);
+}
+
 static void a_rank_that_works_again_has_its_failures_forgotten(void **state) {
     Bench bench;
     open_bench(&bench, job_text_3, 1);
@@ -363,6 +385,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_drain_in_which_the_last_training_ends_is_done),
         cmocka_unit_test(a_checkpoint_goes_when_its_training_is_on_record_and_not_before),
         cmocka_unit_test(a_machine_that_starts_nothing_burns_no_retry_and_ends_the_run),
+        cmocka_unit_test(failures_of_one_moment_count_once_and_are_said_once),
         cmocka_unit_test(a_rank_that_works_again_has_its_failures_forgotten),
         cmocka_unit_test(a_training_that_fails_too_often_is_recorded_and_its_first_error_is_kept),
         cmocka_unit_test(before_the_time_is_over_all_are_drained),

@@ -1,4 +1,5 @@
 /* In which order work goes out: played with many workers, dealt to shards, and before a time limit. */
+#include "coordinator/outlook.h"
 #include "coordinator/schedule.h"
 
 #include "jobs/identity.h"
@@ -54,9 +55,19 @@ static double true_seconds(const WorkItem *item, uint64_t draw) {
     return cost_work_flops(item) / rate * exp(0.1 * noise);
 }
 
+/* What was predicted at a moment of a run. */
+typedef struct Prediction {
+    double at_s;
+    Outlook outlook;
+} Prediction;
+
+enum { PREDICTIONS = 40 };
+
 typedef struct Played {
     double makespan_s, total_s, longest_s;
     int pieces;
+    Prediction predictions[PREDICTIONS]; /* after every tenth piece */
+    int n_predictions;
 } Played;
 
 typedef struct Worker {
@@ -66,6 +77,22 @@ typedef struct Worker {
 } Worker;
 
 enum { WORKERS = 16 };
+
+static void predict(Bench *bench, const Worker *workers, double now_s, Played *played) {
+    Underway underway[WORKERS];
+    int n = 0;
+    Error err = {{0}};
+    for (int i = 0; i < WORKERS; i++) {
+        const Worker *worker = &workers[i];
+        if (worker->work.item.kind == 0) continue;
+        double left = (worker->free_at - now_s) / worker->seconds;
+        underway[n++] = (Underway){.rate = worker->work.rate, .flops_left = left * cost_work_flops(&worker->work.item)};
+    }
+    Prediction *prediction = &played->predictions[played->n_predictions++];
+    prediction->at_s = now_s;
+    if (outlook_of(bench->schedule, bench->costs, underway, n, WORKERS, &prediction->outlook, &err) != STATUS_OK)
+        fail_msg("%s", err.text);
+}
 
 /* Plays a run: whoever is free first gets what the schedule gives next, and the cost model learns from what is done. */
 static Played play(Bench *bench) {
@@ -90,6 +117,13 @@ static Played play(Bench *bench) {
             worker->free_at = INFINITY;
             if (schedule_finished(bench->schedule)) return played;
             continue;
+        }
+        if (played.pieces > WORKERS && played.pieces % 10 == 0 && played.n_predictions < PREDICTIONS) {
+            worker->work = given;
+            worker->seconds = true_seconds(&given.item, given.item.work);
+            worker->free_at += worker->seconds; /* as it begins: all of it is left */
+            predict(bench, workers, worker->free_at - worker->seconds, &played);
+            worker->free_at -= worker->seconds;
         }
         worker->work = given;
         worker->seconds = true_seconds(&given.item, given.item.work);
@@ -141,6 +175,35 @@ static void with_ten_trainings_a_worker_the_makespan_is_within_5_percent_of_the_
         assert_true(ratio < 1.05);
         close_bench(&bench);
     }
+}
+
+/* Each time is a little off from the last, so what is counted are the predictions of many runs. */
+static void the_end_is_predicted_and_the_interval_holds_it_in_most_cases(void **state) {
+    static const char *const grids[] = {
+        "model: {n_layer: [1, 2, 4, 8], n_head: 1, n_embd: [8, 16, 32, 64]}\nseeds: {count: 25}\n",
+        "model: {n_layer: 2, n_head: 1, n_embd: 8}\ntrain: {steps: [100, 200, 400, 3000]}\nseeds: {count: 100}\n",
+        "model: {n_layer: 3, n_head: 1, n_embd: 16}\nseeds: {count: 400}\n",
+    };
+    int n = 0, inside = 0;
+    double error = 0;
+    for (size_t i = 0; i < sizeof grids / sizeof grids[0]; i++) {
+        char text[1024];
+        snprintf(text, sizeof text, "%sevaluate: {baselines: []}\n", grids[i]);
+        Bench bench = open_bench(text, (ScheduleOptions){.workers = WORKERS});
+        Played played = play(&bench);
+        for (int k = 0; k < played.n_predictions; k++) {
+            const Outlook *outlook = &played.predictions[k].outlook;
+            double left_s = played.makespan_s - played.predictions[k].at_s;
+            inside += outlook->lower_s <= left_s && left_s <= outlook->upper_s;
+            error += fabs(outlook->end_s / left_s - 1);
+            n++;
+        }
+        close_bench(&bench);
+    }
+    print_message("%d predictions: off by %.3f on average, %d in their interval\n", n, error / n, inside);
+    assert_true(n > 80);
+    assert_true(error / n < 0.1);
+    assert_true(inside > n * 6 / 10);
 }
 
 static void the_order_follows_what_is_learned_and_not_the_operations_alone(void **state) {
@@ -319,6 +382,7 @@ static void shards_are_disjoint_together_the_grid_and_even_within_one_training(v
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_ten_trainings_a_worker_the_makespan_is_within_5_percent_of_the_best_possible),
+        cmocka_unit_test(the_end_is_predicted_and_the_interval_holds_it_in_most_cases),
         cmocka_unit_test(the_order_follows_what_is_learned_and_not_the_operations_alone),
         cmocka_unit_test(before_a_time_limit_the_longest_that_fits_goes_out),
         cmocka_unit_test(when_nothing_fits_what_was_begun_goes_on_and_a_limit_that_is_no_time_at_all_begins_nothing),
