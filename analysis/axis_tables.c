@@ -205,8 +205,10 @@ static void write_trends(RowWriter *rows, const void *context) {
             Status status = pairing_of_configurations(desk->summary->table, family->members, family->n, measured,
                                                       &measure, &pairing, NULL);
             if (status == STATUS_OK)
-                status = axis_trend(family, pairing, measure, declared_margin(desk->verdicts, family->axis, measure),
-                                    pairing->n_seeds > 0 ? resamples_for(desk, pairing->n_seeds) : NULL, &trend, NULL);
+                status =
+                    axis_trend(family, pairing, measure, declared_margin(desk->verdicts, family->axis, measure),
+                               desk->detailed && pairing->n_seeds > 0 ? resamples_for(desk, pairing->n_seeds) : NULL,
+                               &trend, NULL);
             if (status == STATUS_OK)
                 axis_trend_row(rows, family, measure, &trend);
             else

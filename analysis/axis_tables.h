@@ -16,7 +16,8 @@ enum { AXIS_DETAILED_MAX = 20000 }; /* comparisons up to which bootstrap and eff
  *     improvement. With more than AXIS_DETAILED_MAX rows the last three intervals are left empty.
  * trends.csv: a row for each ordered axis with 3 values or more, everything else equal: Page's test, isotonic fit,
  *     plateau (with the margin of the first claim of a plateau over that axis and metric, if there is one), knee, slope
- *     over log2 of the axis (over the axis itself where it is not of positive integers).
+ *     over log2 of the axis (over the axis itself where it is not of positive integers). With more than
+ *     AXIS_DETAILED_MAX rows in paired.csv without bootstrap and knee.
  * STATUS_IO, STATUS_NO_MEMORY. */
 Status axis_tables_write(const Summary *summary, const Families *families, const Verdicts *verdicts, const char *dir,
                          Error *err);

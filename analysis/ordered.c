@@ -97,12 +97,10 @@ static Stick fit_stick(const double *x, const double *y, int n, double at) {
     return (Stick){at, slope, slope + bend, yy - slope * xy - bend * hy};
 }
 
-enum { KNEE_STEPS = 200 };
-
-static Stick best_stick(const double *x, const double *y, int n) {
+static Stick best_stick(const double *x, const double *y, int n, int steps) {
     Stick best = {.residual = INFINITY};
-    for (int step = 0; step <= KNEE_STEPS; step++) {
-        Stick stick = fit_stick(x, y, n, x[1] + (x[n - 2] - x[1]) * step / KNEE_STEPS);
+    for (int step = 0; step <= steps; step++) {
+        Stick stick = fit_stick(x, y, n, x[1] + (x[n - 2] - x[1]) * step / steps);
         if (stick.residual < best.residual) best = stick;
     }
     return best;
@@ -134,7 +132,7 @@ static double p_straight(const double *values, const double *x, int n_seeds, int
 
 /* The bends of the means over resampled seeds, and from them the percentile interval. */
 static Interval knee_interval(const double *values, const double *x, int n_levels, const Resamples *resamples) {
-    const int n = resamples->n, count = resamples->count;
+    const int n = resamples->n, count = resamples->count < KNEE_RESAMPLES ? resamples->count : KNEE_RESAMPLES;
     double mean[KNEE_LEVELS_MAX];
     for (int b = 0; b < count; b++) {
         for (int level = 0; level < n_levels; level++) {
@@ -142,7 +140,7 @@ static Interval knee_interval(const double *values, const double *x, int n_level
             for (int i = 0; i < n; i++)
                 mean[level] += values[(int)resamples->index[b * (size_t)n + i] * n_levels + level] / n;
         }
-        resamples->work[b] = best_stick(x, mean, n_levels).at;
+        resamples->work[b] = best_stick(x, mean, n_levels, KNEE_STEPS / 4).at;
     }
     int tail = (int)lround((count + 1) * 0.025);
     double low = select_smallest(resamples->work, count, tail - 1);
@@ -158,7 +156,7 @@ Knee find_knee(const double *values, const double *x, int n_levels, const Resamp
     double mean[KNEE_LEVELS_MAX];
     for (int level = 0; level < n_levels; level++)
         mean[level] = level_mean(values, n, n_levels, level);
-    Stick stick = best_stick(x, mean, n_levels);
+    Stick stick = best_stick(x, mean, n_levels, KNEE_STEPS);
     if (!(stick.at > x[1] && stick.at < x[n_levels - 2])) return knee;
     knee.found = true;
     knee.at = stick.at;

@@ -42,7 +42,7 @@ typedef struct Knee {
     double p_straight; /* two-sided p that the seeds' curvatures are 0; NaN: too few levels or seeds */
 } Knee;
 
-enum { KNEE_LEVELS_MIN = 4, KNEE_LEVELS_MAX = 100 };
+enum { KNEE_LEVELS_MIN = 4, KNEE_LEVELS_MAX = 100, KNEE_STEPS = 200, KNEE_RESAMPLES = 499 };
 
 /* Least squares of the mean over seeds on a continuous line of two pieces (D. V. Hinkley, "Inference in two-phase
  * regression", J. American Statistical Association 66, 1971) whose bend lies between x[1] and x[n_levels - 2], on a
