@@ -72,11 +72,12 @@ int sheet_width(const Sheet *sheet) {
     return width;
 }
 
-void sheet_print(const Sheet *sheet, FILE *out) {
+int sheet_print_first(const Sheet *sheet, int rows_max, FILE *out) {
     int *widths = calloc((size_t)sheet->n_columns, sizeof *widths); /* without memory for them: not aligned */
     for (int column = 0; column < sheet->n_columns && widths != NULL; column++)
         widths[column] = column_width(sheet, column);
-    for (int row = 0; row < sheet->n_rows; row++) {
+    const int last = sheet->n_rows - 1 <= rows_max ? sheet->n_rows - 1 : rows_max;
+    for (int row = 0; row <= last; row++) {
         if (sheet->section[row]) fputc('\n', out);
         int owed = 0; /* spaces before the next text: none at the end of a line */
         for (int column = 0; column < sheet->n_columns; column++) {
@@ -92,6 +93,11 @@ void sheet_print(const Sheet *sheet, FILE *out) {
         fputc('\n', out);
     }
     free(widths);
+    return sheet->n_rows - 1 - last;
+}
+
+void sheet_print(const Sheet *sheet, FILE *out) {
+    sheet_print_first(sheet, sheet->n_rows, out);
 }
 
 void print_html_text(FILE *out, const char *text) {

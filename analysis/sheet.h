@@ -26,6 +26,8 @@ bool sheet_complete(const Sheet *sheet);
 /* Characters of a line of the text form. */
 int sheet_width(const Sheet *sheet);
 void sheet_print(const Sheet *sheet, FILE *out);
+/* The headings and at most so many rows; returns how many were left out. */
+int sheet_print_first(const Sheet *sheet, int rows_max, FILE *out);
 /* As a <table>, with all columns, at most so many rows below the headings. */
 void sheet_print_html(const Sheet *sheet, int rows_max, FILE *out);
 

@@ -24,7 +24,7 @@ typedef struct AnalyzeOptions {
     bool json, png;
 } AnalyzeOptions;
 
-enum { WARNING_BYTES = 4096 };
+enum { WARNING_BYTES = 4096, ROWS_PRINTED = 200 };
 
 /* All that is found out, before it is written anywhere. */
 typedef struct Analysis {
@@ -116,7 +116,8 @@ static Status print_text(const Analysis *analysis, Error *err) {
         completeness_print(analysis->completeness, stdout);
         if (summary->n_configurations > 0) {
             printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval\n\n", summary->at);
-            sheet_print(sheet, stdout);
+            int left_out = sheet_print_first(sheet, ROWS_PRINTED, stdout);
+            if (left_out > 0) printf("\n%d rows more are in tables/summary.csv.\n", left_out);
         } else {
             printf("\nNothing has been measured yet.\n");
         }
