@@ -208,10 +208,13 @@ int command_analyze(int argc, char **argv) {
     const Command command = {
         .name = "analyze",
         .usage = "DIR... [-o DIR] [options]",
-        .summary = "tables, figures and a report from results",
-        .details = "Results of several folders are read as one; of equal ids the last counts. A run that goes on is\n"
-                   "told as far as it is. docs/analysis.md says what every figure and number is. Figures are drawn\n"
-                   "by gnuplot; without it the tables are written all the same, and the exit code is 1.",
+        .summary = "tables, verdicts on claims, figures and a report from results",
+        .details =
+            "Results of several folders are read as one; of equal ids the last counts. A run that goes on is\n"
+            "told as far as it is. First it says what is missing, then means and intervals over seeds, what each\n"
+            "axis does (paired by seed), and what became of the jobs' claims: supported, contradicted or\n"
+            "inconclusive. docs/statistics.md says when, docs/analysis.md what every figure is. Figures are drawn\n"
+            "by gnuplot; without it the tables are written all the same, and the exit code is 1.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
         .min_operands = 1,

@@ -111,7 +111,8 @@ static const char claims_chapter[] =
     "most\n"
     "alpha / m, the next alpha / (m - 1), and so on. The tests are exact, so that few seeds cannot show much: the\n"
     "smallest p of n seeds is 2^-n (2^-(n-1) for a difference or regression without direction), and of a trend over k\n"
-    "values (1/k!)^n. `plan` says which claims are beyond the reach of a job's seeds, and how many would do.\n";
+    "values (1/k!)^n. `plan` says which claims are beyond the reach of a job's seeds, and how many would do;\n"
+    "`analyze` tests them ([statistics.md](statistics.md)).\n";
 
 /* Length of the section's part of a key: "evaluate" of "evaluate.critic.noise". */
 static size_t section_length(const char *key) {
