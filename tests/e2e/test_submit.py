@@ -74,7 +74,7 @@ def test_submit_predicts_trainings_core_hours_and_walltimes_first(tmp_path, job)
     assert predicted(*slow, "--time", "5d")[2] == "it fits the walltime of 5 d 0 h"
     array = predicted(*slow, "--time", "5m", "--array", 4)
     assert array[1].startswith("each of the array's jobs with 2 workers: about ") and array[2] != said[2]
-    assert predicted(*slow, "--time", "5d", "--nodes", 50)[3].startswith("of 100 CPUs at most 8 will work")
+    assert predicted(*slow, "--time", "5d", "--nodes", 50)[3].startswith("of 100 CPUs at most 6 will work")
     assert predicted(*slow, "--time", "5m", "--quiet") == []
     palinode("run", job, "-o", tmp_path / "out")
     assert predicted("--time", "5m") == ["small: 4 trainings, 4 done, 0 to train; nothing is left to do"]
