@@ -47,7 +47,7 @@ static Status count_training(Count *count, const TrainingRecord *training, Error
     int64_t *in_state[] = {NULL, &count->census->trainings_done, &count->census->trainings_diverged,
                            &count->census->trainings_failed};
     if (entry->training != TRAINING_UNKNOWN) --*in_state[entry->training];
-    entry->training = (uint8_t)journal_state_after((TrainingState)entry->training, training->outcome);
+    entry->training = journal_state_after((TrainingState)entry->training, training->outcome);
     ++*in_state[entry->training];
     return entry->training == TRAINING_FAILED ? note_failure(count, training, err) : STATUS_OK;
 }

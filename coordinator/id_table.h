@@ -1,4 +1,4 @@
-/* What a journal knows, by id: an open-addressing table of 32 bytes a place, at most three quarters full.
+/* What a journal knows, by id: an open-addressing table of 24 bytes a place, at most three quarters full.
  *
  * Ids are hashes, so their own bits choose the place; trainings, cells and baselines share the table. */
 #ifndef COORDINATOR_ID_TABLE_H
@@ -6,12 +6,16 @@
 
 #include "proto/wire/codec.h"
 
+enum { MODEL_SEGMENTS_MAX = 1 << 16 };
+
 typedef struct IdEntry {
     Id id;
-    uint64_t model_offset;    /* of the model record in its file */
-    uint32_t model_segment;   /* index of the segment that has the model */
-    uint8_t training;         /* TrainingState */
-    bool used, result, model; /* result: a cell or a baseline; model: the two fields above hold */
+    uint64_t model_offset : 43;  /* of the model record in its file: up to 8 TiB */
+    uint64_t model_segment : 16; /* index of the segment that has the model */
+    uint64_t training : 2;       /* TrainingState */
+    uint64_t used : 1;
+    uint64_t result : 1; /* a cell or a baseline */
+    uint64_t model : 1;  /* the first two fields hold */
 } IdEntry;
 
 typedef struct IdTable {

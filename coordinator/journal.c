@@ -134,7 +134,7 @@ TrainingState journal_state_after(TrainingState before, Outcome outcome) {
 static void index_record(Journal *journal, const Record *record, uint32_t segment, uint64_t offset) {
     if (record->kind == RECORD_TRAINING) {
         IdEntry *entry = id_table_add(&journal->ids, record->of.training.training_id);
-        entry->training = (uint8_t)journal_state_after((TrainingState)entry->training, record->of.training.outcome);
+        entry->training = journal_state_after((TrainingState)entry->training, record->of.training.outcome);
     } else if (record->kind == RECORD_CELL) {
         id_table_add(&journal->ids, record->of.cell.cell_id)->result = true;
     } else if (record->kind == RECORD_BASELINE) {
@@ -169,6 +169,10 @@ typedef struct Indexing {
 
 static Status index_visited(void *context, uint64_t offset, Record *record, Error *err) {
     Indexing *indexing = context;
+    if (indexing->segment >= MODEL_SEGMENTS_MAX)
+        return error_set(err, STATUS_DATA,
+                         "a folder may have %d files of models, here are more; palinode merge makes one of them",
+                         MODEL_SEGMENTS_MAX);
     Status status = id_table_reserve(&indexing->journal->ids, 1, err);
     if (status == STATUS_OK) status = index_fingerprint(indexing->journal, record, err);
     if (status == STATUS_OK) index_record(indexing->journal, record, indexing->segment, offset);
@@ -252,7 +256,7 @@ Status journal_read_model(const Journal *journal, Id training_id, Record *out, E
     if (out->kind == RECORD_MODEL && id_equal(out->of.model.training_id, training_id)) return STATUS_OK;
     record_free(out);
     return error_set(err, STATUS_DATA, "%s: record at byte %" PRIu64 " is not the model of training %s", path,
-                     entry->model_offset, id_text(training_id, text));
+                     (uint64_t)entry->model_offset, id_text(training_id, text));
 }
 
 /* --- writing ---------------------------------------------------------------------------------------------------- */
