@@ -224,8 +224,10 @@ static Status take_message(Agent *agent, const Bytes *bytes, Error *err) {
 /* CPU seconds that a child has used; 0 before it is known to have started, NaN after it has ended. */
 static double cpu_of(const Place *place) {
     clockid_t clock;
+    struct timespec used;
     if (place->pid == 0) return 0;
-    return clock_getcpuclockid(place->pid, &clock) == 0 ? clock_read_s(clock) : NAN;
+    if (clock_getcpuclockid(place->pid, &clock) != 0 || clock_gettime(clock, &used) != 0) return NAN;
+    return (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
 }
 
 /* Gives a child up that has been silent for too long. */

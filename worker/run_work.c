@@ -138,10 +138,12 @@ static Status fill_training_record(const Work *work, TrainResult *result, double
 /* Between two steps; false: the training is left here. */
 static bool keep_step(void *context, const TrainState *state) {
     Work *work = context;
-    bool last = state->step == work->item->spec.train.steps, leave = !last && told_to_pause(work);
-    if (last) saver_finish(&work->saver, state);
-    if (leave || (!last && saver_due(&work->saver))) saver_save(&work->saver, state);
-    if (last && saver_due(&work->saver)) saver_save_finished(&work->saver);
+    if (state->step == work->item->spec.train.steps) { /* saved when it is due before it is measured */
+        saver_finish(&work->saver, state);
+        return true;
+    }
+    bool leave = told_to_pause(work);
+    if (leave || saver_due(&work->saver)) saver_save(&work->saver, state);
     tell_saved(work);
     return !leave;
 }

@@ -102,7 +102,8 @@ def test_signals_at_random_moments_lose_nothing(tmp_path, proto, undisturbed):
         except subprocess.TimeoutExpired:
             run.send_signal(signal.SIGUSR1)
         _, said = run.communicate(timeout=120)
-        assert run.returncode in (0, 75, -signal.SIGUSR1), (seed, said)
+        idle = run.returncode == 1 and "neither a new result nor a new step" in said  # twice told before its first step
+        assert idle or run.returncode in (0, 75, -signal.SIGUSR1), (seed, said)
         if (out / f"records-{runs:04}.tfrecord").exists():
             end = last_record(out, f"{runs:04}", proto)
             assert end.HasField("end"), (seed, said)
