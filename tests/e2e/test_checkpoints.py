@@ -11,7 +11,7 @@ import time
 import pytest
 import records
 from conftest import PROJECT, palinode
-from test_run import start, wait_for_trial, write
+from test_run import start, write
 
 STEPS = 3000
 
@@ -63,6 +63,17 @@ def checkpoints(out):
     return sorted((out / "checkpoints").iterdir()) if (out / "checkpoints").exists() else []
 
 
+def drain(run, out, trainings):
+    """Has a run drained when so many trainings have saved themselves."""
+    end = time.monotonic() + 60
+    while sum("." not in path.name for path in checkpoints(out)) < trainings:
+        assert time.monotonic() < end and run.poll() is None, "no training has saved itself"
+        time.sleep(0.01)
+    run.send_signal(signal.SIGUSR1)
+    _, said = run.communicate(timeout=120)
+    assert run.returncode == 75 and "saving what runs" in said, said
+
+
 def last_record(out, segment, proto):
     *_, last = records.read(out / f"records-{segment}.tfrecord", proto)
     return last
@@ -73,12 +84,7 @@ def last_record(out, segment, proto):
 
 def test_a_drained_run_loses_no_step_and_its_records_are_those_of_an_undisturbed_one(tmp_path, proto, undisturbed):
     job, out = write(tmp_path, JOB), tmp_path / "out"
-    run = start("run", job, "-o", out, "--workers-per-rank", 2)
-    wait_for_trial(run.pid)
-    time.sleep(0.4)
-    run.send_signal(signal.SIGUSR1)
-    _, said = run.communicate(timeout=120)
-    assert run.returncode == 75 and "saving what runs" in said, said
+    drain(start("run", job, "-o", out, "--workers-per-rank", 2, "--checkpoint-every", "0.05s"), out, 2)
     held = [list(records.read(path, proto)) for path in checkpoints(out)]
     assert len(held) == 2 and all(len(each) == 3 and each[0].header.content == "checkpoint" for each in held)
     steps = [each[2].checkpoint.state.step for each in held]
@@ -187,12 +193,7 @@ def frame(record):
 def drained(tmp_path, text):
     """Job and folder of a run whose one training was saved in the middle; the checkpoint's path."""
     job, out = write(tmp_path, text), tmp_path / "out"
-    run = start("run", job, "-o", out, "--workers-per-rank", 1)
-    wait_for_trial(run.pid)
-    time.sleep(0.2)
-    run.send_signal(signal.SIGUSR1)
-    _, said = run.communicate(timeout=60)
-    assert run.returncode == 75, said
+    drain(start("run", job, "-o", out, "--workers-per-rank", 1, "--checkpoint-every", "0.05s"), out, 1)
     (path,) = checkpoints(out)
     return job, out, path
 
