@@ -263,6 +263,17 @@ def test_a_database_holds_the_rows_of_every_table_with_types_and_indexes(results
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("results.db")] == ["results.db"]
 
 
+def test_a_database_that_cannot_be_finished_leaves_the_one_before(results, tmp_path):
+    database = tmp_path / "results.db"
+    palinode("export", results, "--format", "sqlite", "-o", database)
+    before = database.read_bytes()
+    done = subprocess.run(["prlimit", "--fsize=16384", binary(), "export", results, "--format", "sqlite", "-o", database],
+                          env=environment(), text=True, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 74 and str(database) in done.stderr and "cannot be written" in done.stderr
+    assert database.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("results.db")] == ["results.db"]
+
+
 # --- verify ----------------------------------------------------------------------------------------------------------
 
 
