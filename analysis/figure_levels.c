@@ -86,6 +86,17 @@ static void add_gd(Figure *figure, const Plan *plan, const Line *models) {
     figure_caption(figure, "Dashed: gd, gradient descent on the same examples, under the best critic. ");
 }
 
+/* The smallest distance of two neighbouring values, as a share of the axis. */
+static double smallest_gap(const Plan *plan) {
+    double from = plan->values[0], to = plan->values[plan->n - 1], smallest = 1;
+    for (int i = 1; i < plan->n; i++) {
+        double gap = (plan->values[i] - plan->values[i - 1]) / (to - from);
+        if (from > 0) gap = fmin(gap, log(plan->values[i] / plan->values[i - 1]) / log(to / from));
+        smallest = fmin(smallest, gap);
+    }
+    return smallest;
+}
+
 /* A line per quality, best first, or one line if the axis is quality itself. */
 static void add_lines(Figure *figure, const Plan *plan) {
     const Setting *quality = settings_find("evaluate.critique_quality");
@@ -94,12 +105,13 @@ static void add_lines(Figure *figure, const Plan *plan) {
     int left_out, n = over_quality ? 1 : slice_values(plan->summary, quality, qualities, QUALITIES_MAX, &left_out);
     if (n > 1) figure_key(figure, KEY_TEXT, LINE_SOLID, 0, "critique quality q");
     Line best = {{NULL}};
+    double step = fmin(0.014, 0.5 * smallest_gap(plan) / n); /* a value's lines stay nearer to it than to the next */
     for (int i = n - 1; i >= 0; i--) {
         uint32_t colour = n > 1 ? axis_colour(quality, i, n) : colour_distinct(0);
         Line line = line_along(plan->summary, plan->base, plan->axis, plan->values, plan->n, qualities[i]);
         char label[64];
         snprintf(label, sizeof label, n > 1 ? "%g" : "model", qualities[i]);
-        add_to_panels(figure, plan, &line, 0.014 * (i - (n - 1) / 2.0), colour, LINE_SOLID, label);
+        add_to_panels(figure, plan, &line, step * (i - (n - 1) / 2.0), colour, LINE_SOLID, label);
         figure_key(figure, KEY_INTERVAL, LINE_SOLID, colour, "%s", label);
         if (i == n - 1) best = line;
     }

@@ -177,8 +177,23 @@ static void print_legend(const Figure *figure, const Layout *layout, FILE *out) 
     }
 }
 
-static void print_axis(const char *axis, const Axis *of, double from, double to, FILE *out) {
-    fprintf(out, "%s\n", of->scale == SCALE_LINEAR ? "" : "# spaced by factors");
+/* Where a value is on an axis, from 0 to 1. */
+static double place_on(const Axis *axis, double value, double from, double to) {
+    if (axis->scale == SCALE_LINEAR) return (value - from) / (to - from);
+    return log(value / from) / log(to / from);
+}
+
+/* Whether a tick's text stands clear of those before it, which end at *taken; few ticks are never left without. */
+static bool tick_has_room(const Axis *axis, const Tick *tick, double from, double to, int pixels, double *taken) {
+    enum { ALWAYS = 4 };
+    double middle = place_on(axis, tick->at, from, to) * pixels, half = text_letters(tick->text) * LETTER / 2.0;
+    if (pixels > 0 && axis->n_ticks > ALWAYS && middle - half < *taken) return false;
+    *taken = middle + half + LETTER / 2.0;
+    return true;
+}
+
+/* pixels: its length, where texts of named ticks could overlap; 0: they cannot. */
+static void print_axis(const char *axis, const Axis *of, double from, double to, int pixels, FILE *out) {
     if (of->scale == SCALE_LINEAR) {
         fprintf(out, "unset logscale %s\n", axis);
     } else {
@@ -192,9 +207,10 @@ static void print_axis(const char *axis, const Axis *of, double from, double to,
         fprintf(out, "set %stics autofreq\n", axis);
         return;
     }
+    double taken = -INFINITY;
     fprintf(out, "set %stics noenhanced (", axis);
     for (int i = 0; i < of->n_ticks; i++) {
-        print_quoted(out, of->ticks[i].text);
+        print_quoted(out, tick_has_room(of, &of->ticks[i], from, to, pixels, &taken) ? of->ticks[i].text : "");
         fprintf(out, " %.9g%s", of->ticks[i].at, i + 1 < of->n_ticks ? ", " : ")\n");
     }
 }
@@ -296,9 +312,9 @@ static void print_panel(const Figure *figure, const Layout *layout, int number, 
     print_quoted(out, panel->title);
     fprintf(out, " noenhanced\n");
     panel_x_range(panel, &from, &to);
-    print_axis("x", &panel->x, from, to, out);
+    print_axis("x", &panel->x, from, to, panel_width(panel), out);
     panel_y_range(panel, &from, &to);
-    print_axis("y", &panel->y, from, to, out);
+    print_axis("y", &panel->y, from, to, 0, out);
     bool cells = has_kind(panel, LAYER_CELLS);
     fprintf(out, "set style fill %s noborder\n", cells ? "solid 1" : "transparent solid 0.18");
     if (cells) print_palette(figure, layout, number, out);
