@@ -99,8 +99,11 @@ static void take_p(Verdict *verdict, const SignFlip *test) {
     verdict->p_against = falls(claim) ? test->p_greater : test->p_less;
 }
 
-static const char *exactness(int n) {
-    return n <= SIGN_FLIP_EXACT_MAX ? "exact" : "Monte Carlo (99999 patterns, Philox stream bootstrap 1)";
+/* "exact", or how it is not. */
+static const char *exactness(int n, char text[80]) {
+    if (sign_flip_samples(n) == 0) return "exact";
+    snprintf(text, 80, "Monte Carlo (%d patterns, Philox stream bootstrap %d)", sign_flip_samples(n), STREAM_SIGNS);
+    return text;
 }
 
 static const char *sides(const Claim *claim) {
@@ -126,7 +129,7 @@ static void test_difference(Bench *bench) {
     take_p(verdict, &test);
     strcpy(verdict->estimate_name, "a - b");
     snprintf(verdict->method, sizeof verdict->method, "%s %s sign-flip test of a - b paired by seed",
-             sides(verdict->claim), exactness(bench->n));
+             sides(verdict->claim), exactness(bench->n, (char[80]){0}));
     say_intervals(bench, "paired bootstrap-t");
 }
 
@@ -139,8 +142,8 @@ static void test_equivalence(Bench *bench) {
     verdict->p_against = beyond_margin_p(bench->difference, bench->n, margin);
     strcpy(verdict->estimate_name, "a - b");
     snprintf(verdict->method, sizeof verdict->method,
-             "two one-sided %s sign-flip tests of a - b paired by seed against -%g and %g", exactness(bench->n), margin,
-             margin);
+             "two one-sided %s sign-flip tests of a - b paired by seed against -%g and %g",
+             exactness(bench->n, (char[80]){0}), margin, margin);
     say_intervals(bench, "paired bootstrap-t");
 }
 
@@ -176,7 +179,7 @@ static void test_plateau(Bench *bench, double alpha) {
     snprintf(verdict->method, sizeof verdict->method,
              "two one-sided %s sign-flip tests of best - level paired by seed against -%g and %g for the last two "
              "levels, then downwards until one fails at %g",
-             exactness(bench->n), claim->margin, claim->margin, alpha);
+             exactness(bench->n, (char[80]){0}), claim->margin, claim->margin, alpha);
     say_intervals(bench, "paired bootstrap-t");
     if (plateau.first < k - 1)
         verdict_note(verdict, "flat from %s on (best mean: %s)", verdict->arms[plateau.first].label,
@@ -230,7 +233,7 @@ static void test_regression(Bench *bench) {
     strcpy(verdict->estimate_name, "slope");
     snprintf(verdict->method, sizeof verdict->method,
              "%s %s sign-flip test of the seeds' slopes on self_check_accuracy", sides(verdict->claim),
-             exactness(bench->n));
+             exactness(bench->n, (char[80]){0}));
     if (mean_interval(bench->difference, bench->n, CONFIDENCE_95).undefined > 0) {
         verdict->refused = true;
         verdict_note(verdict, "not tested: self_check_accuracy does not vary");

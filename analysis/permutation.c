@@ -51,8 +51,12 @@ static SignFlip exact_flip(const double *differences, int n, double shift, doubl
     return (SignFlip){greater, less, fmin(1, two_sided), true};
 }
 
+int sign_flip_samples(int n) {
+    return n <= SIGN_FLIP_EXACT_MAX ? 0 : (int)fmax(999, fmin(SIGN_FLIP_SAMPLES, SIGN_FLIP_WORK / n));
+}
+
 static SignFlip sampled_flip(const double *differences, int n, double shift, double sum, double slack) {
-    const int samples = (int)fmax(999, fmin(SIGN_FLIP_SAMPLES, SIGN_FLIP_WORK / n));
+    const int samples = sign_flip_samples(n);
     int greater = 1, less = 1, two_sided = 1; /* the observed pattern */
     for (int sample = 0; sample < samples; sample++) {
         RngStream stream = {RNG_BOOTSTRAP, STREAM_SIGNS, (uint32_t)n, (uint32_t)sample};

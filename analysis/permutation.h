@@ -24,6 +24,8 @@ typedef struct SignFlip {
  * differences (n, at least 1), all defined. Exact at any n for symmetric differences (R. A. Fisher, "The design
  * of experiments", 1935, section 21; Phipson and Smyth, "Permutation p-values should never be zero", 2010). */
 SignFlip sign_flip(const double *differences, int n);
+/* How many random patterns it draws; 0: it counts all. */
+int sign_flip_samples(int n);
 
 /* Two one-sided tests of that kind: p of "the differences' centre lies within (-margin, margin)", the larger of the p
  * of "above -margin" and of "below margin"; the smallest is 2^-n (D. J. Schuirmann, "A comparison of the two one-sided

@@ -135,13 +135,17 @@ def test_means_and_intervals_are_those_of_the_exported_numbers(results):
 
 def test_several_folders_are_read_as_one(tmp_path):
     job = tmp_path / "job.yaml"
-    job.write_text(JOB)
+    job.write_text(JOB + """
+claims: [{id: same, test: equivalence, metric: nmse, a: {predictor: model}, b: {predictor: mean}, margin: 2,
+          where: {critique_quality: 1}}]""")
     for name, seeds in (("a", "seeds=0,1"), ("b", "seeds=1,2")):
         palinode("run", job, "-o", tmp_path / name, "-q", "--set", "model.n_layer=1", "--set", seeds)
     summary = json.loads(palinode("analyze", tmp_path / "a", tmp_path / "b", "-o", tmp_path / "both", "--json").stdout)
     assert summary["trainings"] == {"asked": 3, "done": 3, "diverged": 0, "failed": 0}
     assert [c["seeds"] for c in summary["configurations"]] == [[0, 1, 2]] * len(summary["configurations"])
     assert (tmp_path / "both" / "report.html").exists() and not (tmp_path / "a" / "report.html").exists()
+    (claim,) = summary["claims"]  # both folders declare it
+    assert claim["decision"] == "inconclusive" and claim["seeds"] == [0, 1, 2] and claim["p"] == pytest.approx(1 / 8)
 
 
 def test_what_an_unfinished_run_lacks_is_named(tmp_path):
