@@ -14,6 +14,8 @@
 static const double SYNC_PERIOD_S = 0.2;
 /* How long children get to save when another rank says that it was told to end. */
 static const double DRAIN_S = 20;
+/* How long they get at least, even if that is a moment past a time limit of seconds. */
+static const double LEAST_DRAIN_S = 2;
 
 /* A rank that fails so often in a row to do anything gets no more work; it is left alone for a while after each time,
  * at first for this long, then twice as long. */
@@ -343,7 +345,8 @@ static Status drain_for_deadline(Dispatch *dispatch, bool idle, Error *err) {
     const Deadline *deadline = &dispatch->options.deadline;
     say(dispatch, "%s: saving what runs and stopping; the same command goes on from here",
         idle ? "nothing that is left can be begun in the time that is left" : "the time limit is near");
-    return dispatch_drain(dispatch, "deadline", deadline->end_s - deadline->slack_s / 2, err);
+    double until_s = fmax(deadline->end_s - deadline->slack_s / 2, dispatch->now_s + LEAST_DRAIN_S);
+    return dispatch_drain(dispatch, "deadline", until_s, err);
 }
 
 /* One each in turn, so that few pieces spread over many ranks. */

@@ -25,19 +25,22 @@ def status_of(out):
 
 def test_with_too_short_a_walltime_several_runs_finish_the_job_with_the_same_records(tmp_path, proto):
     job, out = write(tmp_path, LONG), tmp_path / "out"
-    palinode("run", job, "-o", tmp_path / "calm")
+    begin = time.monotonic()
+    palinode("run", job, "-o", tmp_path / "calm", "--workers-per-rank", 1)
+    limit = max(1.0, 0.4 * (time.monotonic() - begin))  # whatever this machine is busy with, one run does not suffice
     codes, steps = [], 0
     while not codes or codes[-1] == 75:
         assert len(codes) < 40, codes
         begin = time.monotonic()
-        done = palinode("run", job, "-o", out, "--workers-per-rank", 1, "--time-limit", "3s", "--checkpoint-every", "1s",
-                        expect=None)
+        done = palinode("run", job, "-o", out, "--workers-per-rank", 1, "--time-limit", f"{limit:.2f}s",
+                        "--checkpoint-every", "1s", expect=None)
         codes.append(done.returncode)
         status = status_of(out)
         steps += status["steps_done"]
         assert status["deadline_unix_ms"] > status["started_unix_ms"] and status["exit_code"] == codes[-1]
         if codes[-1] == 75:
-            assert status["reason"] == "deadline" and "time limit is near" in done.stderr, done.stderr
+            assert status["reason"] == "deadline", done.stderr
+            assert "time limit is near" in done.stderr or "nothing that is left can be begun" in done.stderr, done.stderr
             assert time.monotonic() - begin < 30
     print(codes)
     assert codes[-1] == 0 and len(codes) >= 2, codes

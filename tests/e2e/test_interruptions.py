@@ -129,3 +129,19 @@ def test_a_limit_that_is_just_enough_ends_with_all_done(tmp_path):
     job, out = write(tmp_path, SMALL), tmp_path / "out"
     palinode("run", job, "-o", out, "--limit", 3, expect=75)
     palinode("run", job, "-o", out, "--limit", 1, expect=0)
+
+
+def test_a_second_ctrl_c_does_not_wait_for_what_cannot_save(tmp_path):
+    job, out = write(tmp_path, LONGER.replace("1500", "20000")), tmp_path / "out"
+    run = start("run", job, "-o", out, "--workers-per-rank", 1)
+    os.kill(wait_for_trial(run.pid), signal.SIGSTOP)
+    below = processes(run.pid)
+    run.send_signal(signal.SIGINT)
+    end = time.monotonic() + 10
+    while '"draining": true' not in (out / "status-0001.json").read_text():
+        assert run.poll() is None and time.monotonic() < end
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=15)  # it would have waited for 20 s
+    assert run.returncode == 75 and "interrupted twice: stopping at once" in said, said
+    assert not left_behind(below)
