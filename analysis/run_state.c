@@ -4,6 +4,7 @@
 #include "coordinator/id_table.h"
 #include "coordinator/journal.h"
 #include "coordinator/segments.h"
+#include "jobs/job.h"
 #include "proto/base/clock.h"
 #include "proto/wire/record_content.h"
 
@@ -157,8 +158,21 @@ bool folder_segment_counts(const FolderState *state, const SegmentState *segment
     return true;
 }
 
-/* By the latest run of every part of the grid: what is not done by any is left to do. */
-static int judge_exit_code(const FolderState *state) {
+/* Trainings that the folder's job asks for; 0: not known. */
+static double trainings_asked(const char *dir) {
+    char path[PATH_MAX];
+    Job *job = NULL;
+    Error unreadable;
+    snprintf(path, sizeof path, "%s/job.resolved.yaml", dir);
+    double asked = 0;
+    if (job_read(path, NULL, 0, &job, &unreadable) == STATUS_OK) asked = (double)job_trainings(job);
+    job_free(job);
+    return asked;
+}
+
+/* By the latest run of every part of the grid: what is not done by any is left to do. A merge has no runs, but perhaps
+ * a job. */
+static int judge_exit_code(const FolderState *state, const char *dir) {
     const SegmentState *latest = folder_latest(state);
     const Census *census = &state->census;
     Shard last = latest != NULL ? segment_shard(latest->status) : (Shard){0};
@@ -175,6 +189,7 @@ static int judge_exit_code(const FolderState *state) {
         parts++;
     }
     if (worst != STATUS_OK) return worst;
+    if (parts == 0) total = trainings_asked(dir);
     bool ended = census->trainings_done + census->trainings_diverged + census->trainings_failed >= (int64_t)total;
     if (parts < last.count || (isfinite(total) && !ended)) return STATUS_INCOMPLETE;
     return census->trainings_failed > 0 ? STATUS_FAILED : STATUS_OK;
@@ -195,7 +210,7 @@ Status folder_state_read(const char *dir, FolderState **out, char *warning, size
         folder_state_free(state);
         return status;
     }
-    state->exit_code = judge_exit_code(state);
+    state->exit_code = judge_exit_code(state, dir);
     *out = state;
     return STATUS_OK;
 }

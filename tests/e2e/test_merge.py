@@ -44,6 +44,14 @@ def test_a_merged_folder_is_one_of_results_for_every_command(pieces, tmp_path, p
     assert done["trainings"]["trained"] == 2 and done["trainings"]["done"] == 6
 
 
+def test_the_status_of_a_merge_knows_from_its_job_whether_all_is_done(pieces, tmp_path):
+    palinode("run", pieces / "job.yaml", "-o", tmp_path / "part", "--limit", 1, expect=75)
+    palinode("merge", "-o", tmp_path / "m", tmp_path / "part")
+    palinode("status", tmp_path / "m", "--exit-code", expect=75)
+    palinode("merge", "-o", tmp_path / "m", pieces / "b")
+    palinode("status", tmp_path / "m", "--exit-code")
+
+
 def test_a_result_that_differs_under_the_same_numerics_is_told_with_both_places(pieces, tmp_path, proto):
     wrong = tmp_path / "wrong"
     wrong.mkdir()
