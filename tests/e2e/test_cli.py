@@ -4,13 +4,12 @@ code, nothing lost."""
 import json
 import os
 import pathlib
+import re
 import subprocess
 import time
 
 import pytest
 from conftest import binary, environment, palinode
-
-COMMANDS = ["run", "plan", "status", "analyze", "export", "verify", "train", "evaluate", "predict", "model", "settings"]
 
 # one training of a few milliseconds
 TINY = """
@@ -39,7 +38,9 @@ def complaint(*args, code, **more):
 
 
 def test_help_has_no_trailing_blanks_and_fits_the_line():
-    for command in [[], *([name] for name in COMMANDS)]:
+    commands = re.findall(r"^  ([a-z]+) +\w", palinode("--help").stdout.split("Usage:")[1], re.MULTILINE)
+    assert len(commands) >= 18 and "run" in commands and "submit" in commands
+    for command in [[], *([name] for name in commands if name != "palinode")]:
         for line in palinode(*command, "--help").stdout.splitlines():
             assert line == line.rstrip() and len(line) <= 120, (command, line)
 

@@ -255,6 +255,16 @@ def test_the_jobs_of_an_array_share_a_folder_and_go_on_each_for_itself(slurm, tm
     assert records.results(tmp_path / "merged", proto) == expected
 
 
+def test_every_job_of_an_array_may_be_a_chain_of_its_own_long(slurm, tmp_path, job, proto):
+    out = tmp_path / "out"
+    submit(slurm, job, "-o", out, "--time", "10m", "--array", 2, "--chain", "--set", "train.steps=3000",
+           env={"PALINODE_TIME_LIMIT": "4s"})
+    wait(out)
+    until(lambda: not slurm.call("squeue", "-h").strip(), out)
+    assert {(status["shard"]["index"], status["exit_code"]) for status in status_files(out)} == {(1, 75), (1, 0), (2, 75), (2, 0)}
+    assert records.results(out, proto) == undisturbed(tmp_path, job, proto, "--set", "train.steps=3000")
+
+
 @pytest.mark.parametrize("sequel", [(), ("--chain",)])
 def test_two_runs_that_gain_nothing_end_the_requeueing_and_the_chain(slurm, tmp_path, job, sequel):
     out = tmp_path / "out"
