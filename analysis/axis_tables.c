@@ -57,13 +57,18 @@ typedef struct Desk {
     Resamples *resamples;
 } Desk;
 
-static const Resamples *resamples_for(Desk *desk, int n) {
-    if (desk->resamples != NULL && desk->resamples->n == n) return desk->resamples;
-    resamples_free(desk->resamples);
-    desk->resamples = NULL;
-    if (n >= BOOTSTRAP_SEEDS_MIN && n <= BOOTSTRAP_SEEDS_MAX)
-        resamples_create(n, BOOTSTRAP_RESAMPLES, &desk->resamples, NULL);
-    return desk->resamples;
+/* *out stays NULL for too few or too many seeds. */
+static Status resamples_for(Desk *desk, int n, const Resamples **out, Error *err) {
+    *out = NULL;
+    if (n < BOOTSTRAP_SEEDS_MIN || n > BOOTSTRAP_SEEDS_MAX) return STATUS_OK;
+    if (desk->resamples == NULL || desk->resamples->n != n) {
+        resamples_free(desk->resamples);
+        desk->resamples = NULL;
+        Status status = resamples_create(n, BOOTSTRAP_RESAMPLES, &desk->resamples, err);
+        if (status != STATUS_OK) return status;
+    }
+    *out = desk->resamples;
+    return STATUS_OK;
 }
 
 static const Pair no_pair = {{0, 0, NAN, NAN, NAN, NAN}, {NAN, NAN},        {NAN, NAN, NAN, false},
@@ -86,12 +91,13 @@ static Status compare(Desk *desk, const Configuration *value, const Configuratio
     pair->improvement = improvement(difference, n, CONFIDENCE_95);
     pair->effect.d_z = pair->difference.mean / pair->difference.standard_deviation;
     if (desk->detailed) {
-        const Resamples *resamples = n > 0 ? resamples_for(desk, n) : NULL;
+        const Resamples *resamples;
+        status = resamples_for(desk, n, &resamples, err);
         if (resamples != NULL) pair->bootstrap = bootstrap_t(difference, resamples, CONFIDENCE_95);
         pair->effect = effect_size(pair->difference.mean, pair->difference.standard_deviation, n, CONFIDENCE_95);
     }
     pairing_free(pairing);
-    return STATUS_OK;
+    return status;
 }
 
 /* The member that a member is compared with; -1: it is the reference itself. */
@@ -204,11 +210,11 @@ static void write_trends(RowWriter *rows, const void *context) {
             AxisTrend trend;
             Status status = pairing_of_configurations(desk->summary->table, family->members, family->n, measured,
                                                       &measure, &pairing, NULL);
+            const Resamples *resamples = NULL;
+            if (status == STATUS_OK && desk->detailed) status = resamples_for(desk, pairing->n_seeds, &resamples, NULL);
             if (status == STATUS_OK)
-                status =
-                    axis_trend(family, pairing, measure, declared_margin(desk->verdicts, family->axis, measure),
-                               desk->detailed && pairing->n_seeds > 0 ? resamples_for(desk, pairing->n_seeds) : NULL,
-                               &trend, NULL);
+                status = axis_trend(family, pairing, measure, declared_margin(desk->verdicts, family->axis, measure),
+                                    resamples, &trend, NULL);
             if (status == STATUS_OK)
                 axis_trend_row(rows, family, measure, &trend);
             else

@@ -16,12 +16,15 @@ static void warn(char *warning, size_t warning_bytes, const Error *problem) {
     snprintf(warning + used, warning_bytes - used, "%sclaims: %s", used > 0 ? "\n" : "", problem->text);
 }
 
-static void keep_job(Declared *declared, Status status, Job *job, const Error *problem, char *warning,
-                     size_t warning_bytes) {
+/* A job that cannot be read is passed over with a warning; only memory that is lacking is a failure. */
+static Status keep_job(Declared *declared, Status status, Job *job, Error *problem, char *warning, size_t warning_bytes,
+                       Error *err) {
+    if (status == STATUS_NO_MEMORY) return no_room(err);
     if (status == STATUS_OK)
         declared->jobs[declared->n_jobs++] = job;
     else
         warn(warning, warning_bytes, problem);
+    return STATUS_OK;
 }
 
 /* The jobs of the folders, or of the headers where no folder tells of one. */
@@ -39,7 +42,8 @@ static Status read_jobs(Declared *declared, const Table *table, const char *cons
             continue;
         any = true;
         Status status = job_read(path, NULL, 0, &job, &problem);
-        keep_job(declared, status, job, &problem, warning, warning_bytes);
+        status = keep_job(declared, status, job, &problem, warning, warning_bytes, err);
+        if (status != STATUS_OK) return status;
     }
     for (int i = 0; i < table->n_headers && !any; i++) {
         const char *text = table->headers[i].job_text;
@@ -47,7 +51,8 @@ static Status read_jobs(Declared *declared, const Table *table, const char *cons
         Job *job = NULL;
         if (text[0] == '\0' || (i > 0 && strcmp(text, table->headers[i - 1].job_text) == 0)) continue;
         Status status = job_parse("job text of the records", text, NULL, 0, &job, &problem);
-        keep_job(declared, status, job, &problem, warning, warning_bytes);
+        status = keep_job(declared, status, job, &problem, warning, warning_bytes, err);
+        if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
 }

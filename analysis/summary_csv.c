@@ -14,15 +14,16 @@
 typedef struct Workshop {
     int at;
     double *values, *sorted; /* as many as the largest configuration has seeds */
-    Resamples *resamples;    /* NULL: none yet, too few or too many seeds, or no memory */
+    Resamples *resamples;    /* NULL: none yet, or too few or too many seeds */
 } Workshop;
 
-static const Resamples *resamples_for(Workshop *workshop, int n) {
+static const Resamples *resamples_for(RowWriter *rows, Workshop *workshop, int n) {
     if (workshop->resamples != NULL && workshop->resamples->n == n) return workshop->resamples;
     resamples_free(workshop->resamples);
     workshop->resamples = NULL;
-    if (n >= BOOTSTRAP_SEEDS_MIN && n <= BOOTSTRAP_SEEDS_MAX)
-        resamples_create(n, BOOTSTRAP_RESAMPLES, &workshop->resamples, NULL);
+    if (n >= BOOTSTRAP_SEEDS_MIN && n <= BOOTSTRAP_SEEDS_MAX &&
+        resamples_create(n, BOOTSTRAP_RESAMPLES, &workshop->resamples, NULL) != STATUS_OK)
+        rows_fail(rows);
     return workshop->resamples;
 }
 
@@ -31,7 +32,7 @@ static void statistics_columns(RowWriter *rows, Workshop *workshop, int count, b
     MeanInterval interval = mean_interval(workshop->values, count, CONFIDENCE_95);
     Order order = order_of(workshop->values, count, workshop->sorted);
     Interval bootstrap = {NAN, NAN};
-    const Resamples *resamples = studentised ? resamples_for(workshop, order.n) : NULL;
+    const Resamples *resamples = studentised ? resamples_for(rows, workshop, order.n) : NULL;
     if (resamples != NULL) bootstrap = bootstrap_t(workshop->sorted, resamples, CONFIDENCE_95);
     row_integer(rows, "seeds", interval.n);
     row_integer(rows, "undefined", interval.undefined);
