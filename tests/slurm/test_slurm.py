@@ -153,9 +153,9 @@ def test_a_walltime_of_a_minute_is_enough_for_a_grid_that_takes_longer_long(slur
     assert records.results(out, proto) == undisturbed(tmp_path, job, proto, "--set", "train.steps=20000")
 
 
-def test_a_job_that_another_preempts_goes_on_where_it_was(slurm, tmp_path, job, proto):
+def preempt(slurm, tmp_path, job, proto, *options):
     out = tmp_path / "out"
-    number = submit(slurm, job, "-o", out, "--time", "10m", "--partition", "low", "--ntasks-per-node", 2)
+    number = submit(slurm, job, "-o", out, "--time", "10m", "--partition", "low", "--ntasks-per-node", 2, *options)
     trains(out)
     urgent = slurm.call("sbatch", "--parsable", "--partition=high", "--exclusive", "--output=/dev/null", "--wrap=true").strip()
     assert ended(slurm, urgent, out) == "COMPLETED"
@@ -163,6 +163,14 @@ def test_a_job_that_another_preempts_goes_on_where_it_was(slurm, tmp_path, job, 
     assert ended(slurm, number, out) == "COMPLETED"
     assert slurm.job(number)["Restarts"] == "1"
     assert records.results(out, proto) == undisturbed(tmp_path, job, proto)
+
+
+def test_a_job_that_another_preempts_goes_on_where_it_was(slurm, tmp_path, job, proto):
+    preempt(slurm, tmp_path, job, proto)
+
+
+def test_a_job_of_srun_that_another_preempts_goes_on_where_it_was_long(slurm, tmp_path, job, proto):
+    preempt(slurm, tmp_path, job, proto, "--launcher", "srun")
 
 
 @pytest.mark.parametrize("launcher", ["mpirun", "srun"])
