@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/prospect.h"
+#include "cli/provenance.h"
 #include "cli/run_folder.h"
 #include "coordinator/progress.h"
 #include "coordinator/slurm.h"
@@ -35,20 +36,6 @@ static const char details[] =
 /* The program as the nodes of the cluster find it: by its path, or through PATH as this shell did. */
 static const char *program_name(char path[PATH_MAX]) {
     return strchr(program_invocation_name, '/') != NULL && realpath("/proc/self/exe", path) != NULL ? path : "palinode";
-}
-
-/* "palinode submit ..." as the user typed it, but for quoting; malloc'd, NULL: no memory. */
-static char *command_text(int argc, char **argv) {
-    char *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    if (out == NULL) return NULL;
-    fputs("palinode", out);
-    for (int i = 0; i < argc; i++)
-        fprintf(out, " %s", argv[i]);
-    if (fclose(out) == 0) return text;
-    free(text);
-    return NULL;
 }
 
 static Status check(const SubmitOptions *options, Error *err) {
@@ -271,7 +258,7 @@ int command_submit(int argc, char **argv) {
     int n_operands, exit_code;
     if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
     Error err = {{0}};
-    char *typed = command_text(argc, argv);
+    char *typed = provenance_command_line(argc, argv);
     script->command = typed;
     script->job = operands[0];
     script->overrides = options.overrides.items;
