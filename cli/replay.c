@@ -56,13 +56,16 @@ static void path_of(const char *fingerprint, char path[KERNELS_BYTES]) {
     if (suffix != NULL) suffix[suffix > path && suffix[-1] == '-' ? -1 : 0] = '\0';
 }
 
-/* The recorded kernels where this machine has them, else its best. Cells are measured in float32, so that their
- * fingerprint names the path best. */
+/* The recorded kernels where this machine has them, else its best. For a training in bf16 its cells, which are measured
+ * in float32, name the path better. */
 static Status choose_kernels(Replay *replay, Error *err) {
     const Recorded *recorded = &replay->recorded;
-    const Record *witness = &recorded->records[0];
-    for (int i = 0; i < recorded->n_records; i++)
-        if (recorded->records[i].kind == RECORD_CELL) witness = &recorded->records[i];
+    const Record *witness = recorded_find(recorded, recorded->kind, recorded->id);
+    bool bf16 = witness->kind == RECORD_TRAINING && witness->of.training.spec.train.precision == PRECISION_BF16;
+    for (int i = 0; bf16 && i < recorded->n_records; i++)
+        if (recorded->records[i].kind == RECORD_CELL &&
+            strstr(recorded->records[i].of.cell.fingerprint, "; model of") == NULL)
+            witness = &recorded->records[i];
     path_of(record_fingerprint(witness), replay->path);
     Error unavailable;
     replay->path_available =

@@ -296,6 +296,8 @@ static Status add_parameters(Dispatch *dispatch, WorkItem *item, Error *err) {
     item->n_parameters = record.of.model.n_parameters;
     item->parameters = record.of.model.parameters;
     record.of.model.parameters = NULL;
+    item->model_fingerprint = record.of.model.fingerprint;
+    record.of.model.fingerprint = NULL;
     record_free(&record);
     return STATUS_OK;
 }

@@ -15,6 +15,7 @@ void work_item_free(WorkItem *item) {
     free(item->parameters);
     free(item->kernels);
     free(item->checkpoint);
+    free(item->model_fingerprint);
     *item = (WorkItem){0};
 }
 

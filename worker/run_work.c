@@ -37,7 +37,7 @@ typedef struct Work {
     const char *host;
     Shape shape;
     const Kernels *kernels; /* of evaluation, and of training in float32 */
-    char fingerprint[256], training_fingerprint[256];
+    char fingerprint[512], training_fingerprint[256];
     const WorkWatch *watch;
     Teller teller;
     Saver saver;
@@ -306,6 +306,12 @@ static Status measure_given(Work *work, Error *err) {
     if ((size_t)work->item->n_parameters != expected)
         return error_set(err, STATUS_DATA, "the model has %lld parameters, expected %zu by its settings",
                          (long long)work->item->n_parameters, expected);
+    /* What is measured depends on the numerics of the training too. */
+    const char *trained = work->item->model_fingerprint;
+    if (trained != NULL && trained[0] != '\0' && strcmp(trained, work->training_fingerprint) != 0) {
+        size_t used = strlen(work->fingerprint);
+        snprintf(work->fingerprint + used, sizeof work->fingerprint - used, "; model of '%s'", trained);
+    }
     return measure(work, work->item->parameters, err);
 }
 

@@ -295,6 +295,7 @@ static const Member work_item_members[] = {
     VALUE(WorkItem, kernels),
     VALUE(WorkItem, checkpoint),
     VALUE(WorkItem, checkpoint_every_s),
+    VALUE(WorkItem, model_fingerprint),
 };
 static const Binding work_item_binding = {
     .proto = &palinode__work_item__descriptor,

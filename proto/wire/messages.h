@@ -205,6 +205,7 @@ typedef struct WorkItem {
     char *kernels;             /* kernel path to use, "" for the best */
     char *checkpoint;          /* file of an unfinished training, "": none is kept */
     double checkpoint_every_s; /* elapsed time between two checkpoints */
+    char *model_fingerprint;   /* of WORK_EVALUATION: numerics that the parameters were trained with, else "" */
 } WorkItem;
 
 /* An agent tells the coordinator who it is. */

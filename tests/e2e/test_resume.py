@@ -75,6 +75,25 @@ def test_other_numerics_are_refused_until_they_are_allowed_and_rows_stay_labelle
     palinode("run", job, "-o", out, "--kernels", "reference", "--set", "seeds.count=4")  # allowed before: known here
 
 
+def test_a_kept_model_of_other_numerics_is_named_in_what_is_measured_of_it(tmp_path):
+    job, out, fresh = write(tmp_path, SMALL), tmp_path / "out", tmp_path / "fresh"
+    more = ["--kernels", "reference", "--set", "evaluate.critique_quality=1,0.75"]
+    palinode("run", job, "-o", out, "--kernels", "portable")
+    palinode("run", job, "-o", out, *more, "--allow-numerics-change")
+    palinode("run", job, "-o", fresh, *more)
+    rows = [json.loads(row) for row in palinode("export", out, "--format", "jsonl").stdout.splitlines()]
+    assert {re.sub(r"numerics \d+; kernels (\w+)[^']*", r"\1 ", row["fingerprint"]) for row in rows
+            if row["predictor"] == "model"} == {"portable ", "reference 'portable '"}
+    # so that a merge with what was trained and measured in one place finds no equal numerics with unequal results
+    merged = json.loads(palinode("merge", "-o", tmp_path / "merged", out, fresh, "--json").stdout)
+    assert merged["conflicts"] == 0 and merged["under_different_numerics"] > 0
+    one = next(row["training_id"] for row in rows if row["predictor"] == "model")
+    told = json.loads(palinode("replay", out, one, "--json").stdout)  # by the kernels of the training
+    assert told["kernels"] == "portable" and told["alarms"] == 0
+    assert sorted(result["identical"] for result in told["results"]) == [False] + 5 * [True]
+    palinode("run", job, "-o", out, *more, "--set", "evaluate.prompts=21")  # these numerics are known here
+
+
 def test_what_is_done_again_on_request_wins(tmp_path, proto):
     job, out = write(tmp_path, SMALL), tmp_path / "out"
     palinode("run", job, "-o", out, "--kernels", "portable")
