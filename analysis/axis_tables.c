@@ -240,14 +240,15 @@ Status axis_tables_write(const Summary *summary, const Families *families, const
 /* --- the few that matter ----------------------------------------------------------------------------------------- */
 
 /* Adds a row: from a reference to a value. */
-static Status add_pair(Desk *desk, Sheet *sheet, const Family *family, int member, int other, Error *err) {
+static Status add_pair(Desk *desk, const Configuration *base, Sheet *sheet, const Family *family, int member, int other,
+                       Error *err) {
     const Configuration *both[] = {family->members[member], family->members[other]};
     Measure measure = {MEASURE_EXAMPLES, METRIC_KENDALL_TAU, common_measures(desk->summary, both, 2).items[0].index};
-    char label[64], from[64], to[64];
+    char label[128], from[64], to[64];
     Pair pair;
     Status status = compare(desk, both[0], both[1], measure, &pair, err);
     if (status != STATUS_OK) return status;
-    sheet_add(sheet, "%s", setting_label(family->axis, label, sizeof label));
+    sheet_add(sheet, "%s", slice_family_label(desk->summary, family, base, label, sizeof label));
     sheet_add(sheet, "%s", setting_format(family->axis, family_level(family, other), from, sizeof from));
     sheet_add(sheet, "%s", setting_format(family->axis, family_level(family, member), to, sizeof to));
     if (pair.difference.n > 1)
@@ -269,25 +270,22 @@ static Status add_pair(Desk *desk, Sheet *sheet, const Family *family, int membe
 /* Calls add for every row of the sheet; NULL sheet: only counts them. */
 static int each_row(Desk *desk, const Configuration *base, Sheet *sheet) {
     int count = 0;
-    for (int i = 0; i < desk->families->count; i++) {
-        const Family *family = &desk->families->items[i];
-        bool through = false;
-        for (int member = 0; member < family->n; member++)
-            through = through || family->members[member] == base;
-        if (!through) continue;
+    for (int i = 0; i < desk->summary->table->n_axes; i++) {
+        const Family *family = slice_family(desk->summary, desk->families, base, desk->summary->table->axes[i]);
+        if (family == NULL) continue;
         bool ordered = setting_is_ordered(family->axis);
         for (int member = 0; member < family->n; member++) {
             int other = ordered ? 0 : family_reference(family);
             if (ordered ? member != family->n - 1 : member == other) continue;
             count++;
-            if (sheet != NULL && add_pair(desk, sheet, family, member, other, NULL) != STATUS_OK) return -1;
+            if (sheet != NULL && add_pair(desk, base, sheet, family, member, other, NULL) != STATUS_OK) return -1;
         }
     }
     return count;
 }
 
 Sheet *axis_sheet(const Summary *summary, const Families *families) {
-    const Configuration *base = slice_base(summary);
+    const Configuration *base = slice_base(summary, families);
     Desk desk = {summary, families, NULL, false, NULL};
     int count = base != NULL ? each_row(&desk, base, NULL) : 0;
     Sheet *sheet = sheet_create(count + 1, 7);

@@ -20,12 +20,12 @@ void figure_end(FigureSet *set, Figure *figure) {
     figure_free(figure);
 }
 
-void figures_choose(const Summary *summary, const Verdicts *verdicts, FigureSet *set) {
+void figures_choose(const Summary *summary, const Families *families, const Verdicts *verdicts, FigureSet *set) {
     if (verdicts != NULL) figure_claims(set, verdicts);
-    figure_curves(set, summary);
-    figure_levels(set, summary);
-    figure_rounds(set, summary);
-    figure_heat(set, summary);
+    figure_curves(set, summary, families);
+    figure_levels(set, summary, families);
+    figure_rounds(set, summary, families);
+    figure_heat(set, summary, families);
     figure_training(set, summary);
     figure_cost(set, summary);
 }

@@ -2,6 +2,7 @@
 #ifndef ANALYSIS_FIGURE_CHOICE_H
 #define ANALYSIS_FIGURE_CHOICE_H
 
+#include "analysis/family.h"
 #include "analysis/figure.h"
 #include "analysis/summary.h"
 #include "analysis/verdict.h"
@@ -18,7 +19,7 @@ typedef struct FigureSet {
 /* Fills an empty set: a figure for every claim (verdicts NULL: none) and then for what the results hold, in the order
  * of a report. However large the grid, figures are slices
  * through one base configuration (slice.h), and at most FIGURES_MAX. */
-void figures_choose(const Summary *summary, const Verdicts *verdicts, FigureSet *set);
+void figures_choose(const Summary *summary, const Families *families, const Verdicts *verdicts, FigureSet *set);
 void figures_free(FigureSet *set);
 
 #endif

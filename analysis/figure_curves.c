@@ -59,11 +59,9 @@ static Figure *begin(FigureSet *set, const CurveKind *kind, const char *name,
     return figure;
 }
 
-static void finish_caption(Figure *figure, const CurveKind *kind, const Summary *summary, const Configuration *base,
-                           const Setting *skip) {
-    char fixed[256];
-    series_label(summary->table, base->series, skip, fixed, sizeof fixed);
-    if (fixed[0] != '\0') figure_caption(figure, "Fixed: %s. ", fixed);
+static void finish_caption(Figure *figure, const CurveKind *kind, const Summary *summary, const Slice *slice) {
+    const Configuration *base = slice->base;
+    slice_caption(figure, summary, slice, NULL);
     figure_caption(figure, "Lines: means over seeds; bands: 95 %% t intervals. ");
     if (kind->kind == MEASURE_EXAMPLES && figure->panels[0].x.to == PAPER_LAST &&
         measure_count(base->series, MEASURE_EXAMPLES) == PAPER_POINTS)
@@ -121,8 +119,7 @@ static void add_released(Figure *figure, const Configuration *base, const Slice 
 }
 
 /* A curve for every member of a slice, the last value first where values have an order. */
-static void add_slice_figure(FigureSet *set, const CurveKind *kind, const Summary *summary, const Configuration *base,
-                             const Slice *slice) {
+static void add_slice_figure(FigureSet *set, const CurveKind *kind, const Summary *summary, const Slice *slice) {
     char axis[64], labels[SLICE_MAX][FIGURE_TEXT_BYTES];
     bool quality = setting_is_quality(slice->axis), downwards = setting_is_ordered(slice->axis);
     slice_axis_name(slice->axis, axis, sizeof axis);
@@ -144,11 +141,11 @@ static void add_slice_figure(FigureSet *set, const CurveKind *kind, const Summar
         memcpy(labels[i], named, sizeof named);
     }
     for (int i = 0; i < PANELS; i++)
-        extremes_caption(figure, measure_at(kind, i, read_at(kind, summary, base)), slice->members, labels, slice->n);
-    finish_caption(figure, kind, summary, base, slice->axis);
-    if (slice->left_out > 0) figure_caption(figure, "%d further values are not drawn. ", slice->left_out);
+        extremes_caption(figure, measure_at(kind, i, read_at(kind, summary, slice->base)), slice->members, labels,
+                         slice->n);
+    finish_caption(figure, kind, summary, slice);
     if (!rounds) add_references(figure, summary, slice);
-    if (!rounds && quality) add_released(figure, base, slice);
+    if (!rounds && quality) add_released(figure, slice->base, slice);
     figure_gap(figure);
     seeds_key(figure, slice->members, slice->n);
     figure_end(set, figure);
@@ -181,22 +178,23 @@ static void add_predictors(FigureSet *set, const Summary *summary, const Configu
     seeds_key(figure, shown, 1);
     for (int i = 0; i < PANELS; i++)
         extremes_caption(figure, measure_at(kind, i, read_at(kind, summary, base)), shown, labels, n);
-    finish_caption(figure, kind, summary, base, NULL);
+    finish_caption(figure, kind, summary, &(Slice){.base = base, .n = 1, .members = {base}});
     figure_end(set, figure);
 }
 
-static void add_slices(FigureSet *set, const CurveKind *kind, const Summary *summary, const Configuration *base) {
-    Slice slices[AXES_MAX], quality = slice_along(summary, base, settings_find("evaluate.critique_quality"));
-    int n = slices_of_axes(summary, base, false, slices);
-    add_slice_figure(set, kind, summary, base, &quality); /* drawn even if it does not vary */
+static void add_slices(FigureSet *set, const CurveKind *kind, const Summary *summary, const Families *families,
+                       const Configuration *base) {
+    Slice slices[AXES_MAX], quality = slice_along(summary, families, base, settings_find("evaluate.critique_quality"));
+    int n = slices_of_axes(summary, families, base, false, slices);
+    add_slice_figure(set, kind, summary, &quality); /* drawn even if it does not vary */
     if (kind->kind == MEASURE_EXAMPLES) add_predictors(set, summary, base);
     for (int i = 0; i < n; i++)
-        if (!setting_is_quality(slices[i].axis)) add_slice_figure(set, kind, summary, base, &slices[i]);
+        if (!setting_is_quality(slices[i].axis)) add_slice_figure(set, kind, summary, &slices[i]);
 }
 
-void figure_curves(FigureSet *set, const Summary *summary) {
-    const Configuration *base = slice_base(summary);
+void figure_curves(FigureSet *set, const Summary *summary, const Families *families) {
+    const Configuration *base = slice_base(summary, families);
     if (base == NULL) return;
-    add_slices(set, &by_examples, summary, base);
-    if (measure_count(base->series, MEASURE_ROUNDS) > 0) add_slices(set, &by_rounds, summary, base);
+    add_slices(set, &by_examples, summary, families, base);
+    if (measure_count(base->series, MEASURE_ROUNDS) > 0) add_slices(set, &by_rounds, summary, families, base);
 }

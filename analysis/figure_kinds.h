@@ -20,16 +20,16 @@ void figure_claims(FigureSet *set, const Verdicts *verdicts);
  * of the base configuration, gd dashed in its colour, the released model's dotted where it is known. "predictors": the
  * model and all baselines under the best critic. Then for every further axis a figure of its name, under the best
  * critic. Where rounds of correction were measured, "rounds_quality" and so on: normalised MSE and gain by round. */
-void figure_curves(FigureSet *set, const Summary *summary);
+void figure_curves(FigureSet *set, const Summary *summary, const Families *families);
 /* The metrics at the summary's number of examples, and after the last round, against every ordered axis: a point per
  * seed, the mean with its interval, a line per critique quality. "AXIS_at_15", "AXIS_after_8". */
-void figure_levels(FigureSet *set, const Summary *summary);
+void figure_levels(FigureSet *set, const Summary *summary, const Families *families);
 /* Of rounds of correction: "rounds_flips", what a round mends and what it spoils, by critique quality;
  * "rounds_self_check", the gain after the last round against the critic's self-check accuracy with a line through it;
  * "rounds_critics", the gain by quality for every kind of feedback and noise. */
-void figure_rounds(FigureSet *set, const Summary *summary);
+void figure_rounds(FigureSet *set, const Summary *summary, const Families *families);
 /* The metrics over critique quality and every other ordered axis as heat maps. "AXIS_by_quality". */
-void figure_heat(FigureSet *set, const Summary *summary);
+void figure_heat(FigureSet *set, const Summary *summary, const Families *families);
 /* "training": loss against step, a thin line a seed, a thick one their mean, a colour per configuration. */
 void figure_training(FigureSet *set, const Summary *summary);
 /* "cost": core-seconds of one training of every configuration. */
@@ -55,6 +55,9 @@ void seeds_key(Figure *figure, const Configuration *const *configurations, int n
 /* Puts into the caption which of n labelled configurations has the largest and the smallest mean of a measure. */
 void extremes_caption(Figure *figure, Measure measure, const Configuration *const *configurations,
                       const char (*labels)[FIGURE_TEXT_BYTES], int n);
+/* Puts into the caption what is the same for all members of a slice, but for skip (NULL: none), and how many values are
+ * not there, and why. */
+void slice_caption(Figure *figure, const Summary *summary, const Slice *slice, const Setting *skip);
 /* "0.29 ± 0.01"; "0.29" without an interval. */
 const char *interval_text(const MeanInterval *interval, char text[48]);
 

@@ -42,20 +42,22 @@ static void add_line(Figure *figure, Panel *panel, Measure measure, const Line *
     }
 }
 
-static Line line_along(const Summary *summary, const Configuration *base, const Setting *axis, const double *values,
-                       int n, double quality) {
-    const Setting *settings[2] = {axis, settings_find("evaluate.critique_quality")};
-    Line line = {{NULL}};
-    for (int i = 0; i < n; i++)
-        line.at[i] =
-            slice_nearest(summary, base, settings, (double[2]){values[i], quality}, setting_is_quality(axis) ? 1 : 2);
-    return line;
+/* The members of a slice, at a quality unless that is the axis. Returns whether there is any. */
+static bool line_along(const Summary *summary, const Slice *slice, double quality, Line *line) {
+    const Setting *setting = settings_find("evaluate.critique_quality");
+    bool any = false;
+    for (int i = 0; i < slice->n; i++) {
+        line->at[i] =
+            slice->axis == setting ? slice->members[i] : slice_with(summary, slice->members[i], setting, quality);
+        any = any || line->at[i] != NULL;
+    }
+    return any;
 }
 
 /* What a figure over an axis is made of. */
 typedef struct Plan {
     const Summary *summary;
-    const Configuration *base;
+    const Slice *slice;
     const Setting *axis;
     const Measure *measures; /* (n_measures) a panel each */
     int n_measures, n;
@@ -105,22 +107,25 @@ static void add_lines(Figure *figure, const Plan *plan) {
     int left_out, n = over_quality ? 1 : slice_values(plan->summary, quality, qualities, QUALITIES_MAX, &left_out);
     if (n > 1) figure_key(figure, KEY_TEXT, LINE_SOLID, 0, "critique quality q");
     Line best = {{NULL}};
+    bool found = false;
     double step = fmin(0.014, 0.5 * smallest_gap(plan) / n); /* a value's lines stay nearer to it than to the next */
     for (int i = n - 1; i >= 0; i--) {
         uint32_t colour = n > 1 ? axis_colour(quality, i, n) : colour_distinct(0);
-        Line line = line_along(plan->summary, plan->base, plan->axis, plan->values, plan->n, qualities[i]);
+        Line line = {{NULL}};
+        if (!line_along(plan->summary, plan->slice, qualities[i], &line)) continue;
         char label[64];
         snprintf(label, sizeof label, n > 1 ? "%g" : "model", qualities[i]);
         add_to_panels(figure, plan, &line, step * (i - (n - 1) / 2.0), colour, LINE_SOLID, label);
         figure_key(figure, KEY_INTERVAL, LINE_SOLID, colour, "%s", label);
-        if (i == n - 1) best = line;
+        if (!found) best = line;
+        found = true;
     }
     add_gd(figure, plan, &best);
     figure_key(figure, KEY_POINT, LINE_SOLID, COLOUR_GREY, "one seed");
 }
 
 static void add_figure(FigureSet *set, const Plan *plan) {
-    char name[64], full[FIGURE_NAME_BYTES], place[48], fixed[256];
+    char name[64], full[FIGURE_NAME_BYTES], place[48];
     slice_axis_name(plan->axis, name, sizeof name);
     snprintf(full, sizeof full, "%s_%s_%d", setting_is_quality(plan->axis) ? "quality" : name,
              plan->measures[0].kind == MEASURE_ROUNDS ? "after" : "at", plan->measures[0].index);
@@ -130,20 +135,17 @@ static void add_figure(FigureSet *set, const Plan *plan) {
     snprintf(figure->title, sizeof figure->title, "%s, %s", name, place);
     figure_caption(figure, "The metrics %s against %s. Circles: seeds; dots and bars: means with 95 %% t intervals. ",
                    place, name);
-    series_label(plan->summary->table, plan->base->series, plan->axis, fixed, sizeof fixed);
-    if (fixed[0] != '\0') figure_caption(figure, "Other settings, where the grid can keep them: %s. ", fixed);
+    slice_caption(figure, plan->summary, plan->slice, settings_find("evaluate.critique_quality"));
     for (int i = 0; i < plan->n_measures; i++)
         setting_scale(figure, &measure_panel(figure, plan->measures[i], name)->x, plan->axis, plan->values, plan->n);
     add_lines(figure, plan);
     figure_end(set, figure);
 }
 
-static void add_figures(FigureSet *set, const Summary *summary, const Configuration *base, const Measure measures[2]) {
-    Slice slices[AXES_MAX];
-    int n = slices_of_axes(summary, base, true, slices);
+static void add_figures(FigureSet *set, const Summary *summary, const Slice *slices, int n, const Measure measures[2]) {
     for (int i = 0; i < n; i++) {
         Plan plan = {.summary = summary,
-                     .base = base,
+                     .slice = &slices[i],
                      .axis = slices[i].axis,
                      .measures = measures,
                      .n_measures = 2,
@@ -154,13 +156,15 @@ static void add_figures(FigureSet *set, const Summary *summary, const Configurat
     }
 }
 
-void figure_levels(FigureSet *set, const Summary *summary) {
-    const Configuration *base = slice_base(summary);
+void figure_levels(FigureSet *set, const Summary *summary, const Families *families) {
+    const Configuration *base = slice_base(summary, families);
     if (base == NULL) return;
+    Slice slices[AXES_MAX];
+    int n = slices_of_axes(summary, families, base, true, slices);
     int at = configuration_at(base, summary->at), last = measure_count(base->series, MEASURE_ROUNDS) - 1;
-    add_figures(set, summary, base,
+    add_figures(set, summary, slices, n,
                 (Measure[]){{MEASURE_EXAMPLES, METRIC_KENDALL_TAU, at}, {MEASURE_EXAMPLES, METRIC_NMSE, at}});
     if (last > 0)
-        add_figures(set, summary, base,
+        add_figures(set, summary, slices, n,
                     (Measure[]){{MEASURE_ROUNDS, ROUND_GAIN, last}, {MEASURE_ROUNDS, ROUND_NMSE, last}});
 }

@@ -131,3 +131,13 @@ void extremes_caption(Figure *figure, Measure measure, const Configuration *cons
                    measure_place(measure, place), labels[most], interval_text(&largest, text), labels[least],
                    interval_text(&smallest, other));
 }
+
+void slice_caption(Figure *figure, const Summary *summary, const Slice *slice, const Setting *skip) {
+    char fixed[256];
+    slice_fixed(summary, slice, skip, fixed, sizeof fixed);
+    if (fixed[0] != '\0') figure_caption(figure, "Fixed: %s. ", fixed);
+    if (slice->left_out > 0) figure_caption(figure, "%d further values are not drawn. ", slice->left_out);
+    if (slice->elsewhere > 0)
+        figure_caption(figure, "Left out: %d value%s measured with other settings only. ", slice->elsewhere,
+                       slice->elsewhere == 1 ? "" : "s");
+}

@@ -15,7 +15,7 @@ static Measure round_measure(RoundMetric metric, int round) {
 
 /* --- flips ------------------------------------------------------------------------------------------------------ */
 
-static void add_flips(FigureSet *set, const Summary *summary, const Configuration *base) {
+static void add_flips(FigureSet *set, const Summary *summary, const Families *families, const Configuration *base) {
     static const struct {
         RoundMetric good, bad;
         const char *title;
@@ -24,7 +24,7 @@ static void add_flips(FigureSet *set, const Summary *summary, const Configuratio
     Figure *figure = figure_begin(set, "rounds_flips");
     if (figure == NULL) return;
     snprintf(figure->title, sizeof figure->title, "What rounds mend and what they spoil");
-    Slice slice = slice_along(summary, base, settings_find("evaluate.critique_quality"));
+    Slice slice = slice_along(summary, families, base, settings_find("evaluate.critique_quality"));
     for (int i = 0; i < 2; i++) {
         Panel *panel = measure_panel(figure, round_measure(sides[i].good, 1), "round of correction");
         snprintf(panel->title, sizeof panel->title, "%s", sides[i].title);
@@ -53,6 +53,7 @@ static void add_flips(FigureSet *set, const Summary *summary, const Configuratio
                    "(dashed); an answer is right when its cosine to the target is above %g. A round helps while the "
                    "solid line is above the dashed one. ",
                    base->series->rounds.right_cosine);
+    slice_caption(figure, summary, &slice, NULL);
     figure_end(set, figure);
 }
 
@@ -219,11 +220,11 @@ static void add_critics(FigureSet *set, const Critics *critics, Measure gain) {
     figure_end(set, figure);
 }
 
-void figure_rounds(FigureSet *set, const Summary *summary) {
-    const Configuration *base = slice_base(summary);
+void figure_rounds(FigureSet *set, const Summary *summary, const Families *families) {
+    const Configuration *base = slice_base(summary, families);
     int last = base != NULL ? measure_count(base->series, MEASURE_ROUNDS) - 1 : 0;
     if (last < 1) return;
-    add_flips(set, summary, base);
+    add_flips(set, summary, families, base);
     Measure gain = round_measure(ROUND_GAIN, last);
     Critics *critics = malloc(sizeof *critics);
     if (critics == NULL) {

@@ -3,6 +3,7 @@
 
 #include "analysis/axis_tables.h"
 #include "analysis/report_parts.h"
+#include "analysis/slice.h"
 #include "analysis/summary_tables.h"
 #include "analysis/verdict_tables.h"
 
@@ -173,10 +174,14 @@ static void print_tables(const Report *report) {
     }
     Sheet *axes = axis_sheet(summary, report->content->families);
     if (axes != NULL && axes->n_rows > 1) {
-        fputs("<h2>What each axis does, all else equal</h2>\n<p>Kendall's τ: differences paired by seed with 95 % t "
-              "intervals and sign-flip p. Not declared beforehand and not corrected for being many: to look at, not "
-              "to conclude from.</p>\n",
-              out);
+        const Configuration *base = slice_base(summary, report->content->families);
+        char at[256] = "";
+        if (base != NULL) series_label(summary->table, base->series, NULL, at, sizeof at);
+        fprintf(out,
+                "<h2>What each axis does, all else equal</h2>\n<p>Kendall's τ: differences paired by seed with 95 %% t "
+                "intervals and sign-flip p. All at %s but for the axis. Not declared beforehand and not corrected for "
+                "being many: to look at, not to conclude from.</p>\n",
+                at);
         report_print_sheet(axes, TABLE_ROWS_MAX, "tables/paired.csv", out);
     } else {
         sheet_free(axes);

@@ -18,16 +18,19 @@ static bool is_model(const Configuration *configuration) {
     return configuration->series->predictor == PREDICTOR_MODEL;
 }
 
+static bool agree(const Setting *axis, const Configuration *a, const Configuration *b) {
+    return setting_get(axis, &a->series->settings) == setting_get(axis, &b->series->settings);
+}
+
 /* Among the axes of models, how many differ. */
 static int differing_axes(const Summary *summary, const Configuration *a, const Configuration *b) {
     int count = 0;
-    for (int i = 0; i < summary->table->n_axes; i++) {
-        const Setting *axis = summary->table->axes[i];
-        if (!setting_applies(axis, PREDICTOR_MODEL)) continue;
-        count += setting_get(axis, &a->series->settings) != setting_get(axis, &b->series->settings);
-    }
+    for (int i = 0; i < summary->table->n_axes; i++)
+        count += setting_applies(summary->table->axes[i], PREDICTOR_MODEL) && !agree(summary->table->axes[i], a, b);
     return count;
 }
+
+/* --- the base ---------------------------------------------------------------------------------------------------- */
 
 /* The value among the models that is nearest to the default. */
 static double nearest_to_default(const Summary *summary, const Setting *axis) {
@@ -40,41 +43,68 @@ static double nearest_to_default(const Summary *summary, const Setting *axis) {
     return nearest;
 }
 
-const Configuration *slice_base(const Summary *summary) {
-    double wanted[AXES_MAX];
-    for (int i = 0; i < summary->table->n_axes; i++)
-        wanted[i] = nearest_to_default(summary, summary->table->axes[i]);
-    const Configuration *best = NULL;
+/* What speaks for a configuration as base, the weightiest first. */
+typedef struct Merit {
+    int axes, neighbours, at_defaults;
+} Merit;
+
+static bool is_better(Merit a, Merit b) {
+    if (a.axes != b.axes) return a.axes > b.axes;
+    if (a.neighbours != b.neighbours) return a.neighbours > b.neighbours;
+    return a.at_defaults > b.at_defaults;
+}
+
+/* merits: of all configurations, zero at first. */
+static void add_merits(const Summary *summary, const Families *families, Merit *merits) {
+    for (int i = 0; i < families->count; i++)
+        for (int j = 0; j < families->items[i].n; j++) {
+            Merit *merit = &merits[families->items[i].members[j] - summary->configurations];
+            merit->axes++;
+            merit->neighbours += families->items[i].n - 1;
+        }
+    for (int i = 0; i < summary->table->n_axes; i++) {
+        const Setting *axis = summary->table->axes[i];
+        double wanted = nearest_to_default(summary, axis);
+        for (int j = 0; j < summary->n_configurations; j++)
+            merits[j].at_defaults += setting_get(axis, &summary->configurations[j].series->settings) == wanted;
+    }
+}
+
+const Configuration *slice_base(const Summary *summary, const Families *families) {
+    Merit *merits = calloc((size_t)summary->n_configurations + 1, sizeof *merits);
+    if (merits == NULL) return NULL;
+    add_merits(summary, families, merits);
+    int best = -1;
+    for (int i = 0; i < summary->n_configurations; i++)
+        if (is_model(&summary->configurations[i]) && (best < 0 || is_better(merits[i], merits[best]))) best = i;
+    free(merits);
+    return best < 0 ? NULL : &summary->configurations[best];
+}
+
+/* --- slices ------------------------------------------------------------------------------------------------------ */
+
+/* The member of a family that differs least from base. */
+static const Configuration *nearest_member(const Summary *summary, const Family *family, const Configuration *base) {
+    const Configuration *nearest = family->members[0];
+    for (int i = 1; i < family->n; i++)
+        if (differing_axes(summary, family->members[i], base) < differing_axes(summary, nearest, base))
+            nearest = family->members[i];
+    return nearest;
+}
+
+const Family *slice_family(const Summary *summary, const Families *families, const Configuration *base,
+                           const Setting *axis) {
+    const Family *best = NULL;
     int fewest = 0;
-    for (int i = 0; i < summary->n_configurations; i++) {
-        const Configuration *candidate = &summary->configurations[i];
-        if (!is_model(candidate)) continue;
-        int differing = 0;
-        for (int j = 0; j < summary->table->n_axes; j++)
-            differing += setting_get(summary->table->axes[j], &candidate->series->settings) != wanted[j];
-        if (best != NULL && differing >= fewest) continue;
-        best = candidate;
+    for (int i = 0; i < families->count; i++) {
+        const Family *family = &families->items[i];
+        if (family->axis != axis || !is_model(family->members[0])) continue;
+        int differing = differing_axes(summary, nearest_member(summary, family, base), base);
+        if (best != NULL && (differing > fewest || (differing == fewest && family->n <= best->n))) continue;
+        best = family;
         fewest = differing;
     }
     return best;
-}
-
-const Configuration *slice_nearest(const Summary *summary, const Configuration *base, const Setting *const *settings,
-                                   const double *values, int n) {
-    const Configuration *nearest = NULL;
-    int distance = 0;
-    for (int i = 0; i < summary->n_configurations; i++) {
-        const Configuration *candidate = &summary->configurations[i];
-        bool fits = is_model(candidate);
-        for (int j = 0; j < n && fits; j++)
-            fits = setting_get(settings[j], &candidate->series->settings) == values[j];
-        if (!fits) continue;
-        int differing = differing_axes(summary, base, candidate);
-        if (nearest != NULL && differing >= distance) continue;
-        nearest = candidate;
-        distance = differing;
-    }
-    return nearest;
 }
 
 static int compare_values(const void *a, const void *b) {
@@ -101,57 +131,94 @@ int slice_values(const Summary *summary, const Setting *setting, double *values,
     return count;
 }
 
-Slice slice_along(const Summary *summary, const Configuration *base, const Setting *axis) {
-    Slice slice = {.axis = axis};
-    double values[SLICE_MAX];
-    slice.n = slice_values(summary, axis, values, SLICE_MAX, &slice.left_out);
+Slice slice_along(const Summary *summary, const Families *families, const Configuration *base, const Setting *axis) {
+    Slice slice = {.axis = axis, .base = base, .n = 1, .members = {base}};
+    const Family *family = slice_family(summary, families, base, axis);
+    double ends[2];
+    int others, all = slice_values(summary, axis, ends, 2, &others) + others, n = family != NULL ? family->n : 1;
+    slice.elsewhere = all - n;
+    if (family == NULL) return slice;
+    slice.base = nearest_member(summary, family, base);
+    slice.n = n < SLICE_MAX ? n : SLICE_MAX;
+    slice.left_out = n - slice.n;
     for (int i = 0; i < slice.n; i++)
-        slice.members[i] = slice_nearest(summary, base, &axis, &values[i], 1);
+        slice.members[i] = family->members[slice.n == n ? i : (int)((long)i * (n - 1) / (SLICE_MAX - 1))];
     return slice;
 }
 
-/* Whether two slices have the same members, be it in opposite order. */
-static bool same_members(const Slice *a, const Slice *b) {
-    if (a->n != b->n) return false;
-    bool forward = true, backward = true;
-    for (int i = 0; i < a->n; i++) {
-        forward = forward && a->members[i] == b->members[i];
-        backward = backward && a->members[i] == b->members[b->n - 1 - i];
-    }
-    return forward || backward;
-}
-
-int slices_of_axes(const Summary *summary, const Configuration *base, bool ordered, Slice *slices) {
+int slices_of_axes(const Summary *summary, const Families *families, const Configuration *base, bool ordered,
+                   Slice *slices) {
     int n = 0;
     for (int i = 0; i < summary->table->n_axes; i++) {
         const Setting *axis = summary->table->axes[i];
         if (!setting_applies(axis, PREDICTOR_MODEL) || (ordered && !setting_is_ordered(axis))) continue;
-        slices[n] = slice_along(summary, base, axis);
-        bool seen = slices[n].n < 2;
-        for (int j = 0; j < n && !seen; j++)
-            seen = same_members(&slices[j], &slices[n]);
-        n += !seen;
+        slices[n] = slice_along(summary, families, base, axis);
+        n += slices[n].n > 1;
     }
     return n;
 }
 
+const Configuration *slice_with(const Summary *summary, const Configuration *other, const Setting *setting,
+                                double value) {
+    for (int i = 0; i < summary->n_configurations; i++) {
+        const Configuration *candidate = &summary->configurations[i];
+        if (!is_model(candidate) || setting_get(setting, &candidate->series->settings) != value) continue;
+        if (differing_axes(summary, candidate, other) == !agree(setting, candidate, other)) return candidate;
+    }
+    return NULL;
+}
+
+/* Whether all members have the same value of an axis. */
+static bool members_agree(const Slice *slice, const Setting *axis) {
+    bool same = true;
+    for (int i = 1; i < slice->n; i++)
+        same = same && agree(axis, slice->members[0], slice->members[i]);
+    return same;
+}
+
+/* Appends ", n_layer 4". */
+static void append_value(const Setting *axis, const Configuration *configuration, char *text, size_t text_bytes) {
+    char name[64], value[64];
+    setting_label(axis, name, sizeof name);
+    setting_format(axis, setting_get(axis, &configuration->series->settings), value, sizeof value);
+    size_t used = strlen(text);
+    snprintf(text + used, text_bytes - used, "%s%s %s", used > 0 ? ", " : "", name, value);
+}
+
 const char *slice_label(const Summary *summary, const Slice *slice, int member, char *text, size_t text_bytes) {
-    const Settings *settings = &slice->members[member]->series->settings;
-    setting_format(slice->axis, setting_get(slice->axis, settings), text, text_bytes);
+    const Configuration *configuration = slice->members[member];
+    setting_format(slice->axis, setting_get(slice->axis, &configuration->series->settings), text, text_bytes);
     for (int i = 0; i < summary->table->n_axes; i++) {
         const Setting *other = summary->table->axes[i];
-        if (other == slice->axis || !setting_applies(other, PREDICTOR_MODEL)) continue;
-        bool differs = false;
-        for (int j = 0; j < slice->n; j++)
-            differs =
-                differs || setting_get(other, &slice->members[j]->series->settings) != setting_get(other, settings);
-        if (!differs) continue;
-        char name[64], value[64];
-        setting_label(other, name, sizeof name);
-        setting_format(other, setting_get(other, settings), value, sizeof value);
-        size_t used = strlen(text);
-        snprintf(text + used, text_bytes - used, ", %s %s", name, value);
+        if (other != slice->axis && setting_applies(other, PREDICTOR_MODEL) && !members_agree(slice, other))
+            append_value(other, configuration, text, text_bytes);
     }
+    return text;
+}
+
+const char *slice_fixed(const Summary *summary, const Slice *slice, const Setting *skip, char *text,
+                        size_t text_bytes) {
+    text[0] = '\0';
+    for (int i = 0; i < summary->table->n_axes; i++) {
+        const Setting *axis = summary->table->axes[i];
+        if (axis != slice->axis && axis != skip && setting_applies(axis, PREDICTOR_MODEL) && members_agree(slice, axis))
+            append_value(axis, slice->base, text, text_bytes);
+    }
+    return text;
+}
+
+const char *slice_family_label(const Summary *summary, const Family *family, const Configuration *base, char *text,
+                               size_t text_bytes) {
+    const Configuration *nearest = nearest_member(summary, family, base);
+    char apart[96] = "";
+    for (int i = 0; i < summary->table->n_axes; i++) {
+        const Setting *other = summary->table->axes[i];
+        if (other != family->axis && setting_applies(other, PREDICTOR_MODEL) && !agree(other, nearest, base))
+            append_value(other, nearest, apart, sizeof apart);
+    }
+    setting_label(family->axis, text, text_bytes);
+    size_t used = strlen(text);
+    if (apart[0] != '\0') snprintf(text + used, text_bytes - used, " (%s)", apart);
     return text;
 }
 

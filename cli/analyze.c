@@ -4,6 +4,7 @@
 #include "analysis/figure_choice.h"
 #include "analysis/gnuplot.h"
 #include "analysis/report.h"
+#include "analysis/slice.h"
 #include "analysis/summary_csv.h"
 #include "analysis/summary_tables.h"
 #include "analysis/verdict_tables.h"
@@ -61,7 +62,7 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
     char tables[PATH_MAX], figures_dir[PATH_MAX], report[PATH_MAX];
     FigureSet figures = {0};
     int n_drawn = 0;
-    figures_choose(summary, analysis->verdicts, &figures);
+    figures_choose(summary, analysis->families, analysis->verdicts, &figures);
     Status drawn = STATUS_OK, status = make_dir(out, "", report, err);
     if (status == STATUS_OK) status = make_dir(out, "tables", tables, err);
     if (status == STATUS_OK) status = make_dir(out, "figures", figures_dir, err);
@@ -97,10 +98,14 @@ static void print_rounds(const Summary *summary) {
 /* What each axis does to the primary metric, where there are axes. */
 static void print_axes(const Analysis *analysis) {
     Sheet *sheet = axis_sheet(analysis->summary, analysis->families);
+    const Configuration *base = slice_base(analysis->summary, analysis->families);
+    char at[256];
     if (sheet != NULL && sheet->n_rows > 1) {
         printf(
             "\nWhat each axis does, all else equal: differences paired by seed with 95 %% t intervals; sign-flip p,\n"
-            "not corrected (all pairs and metrics: tables/paired.csv, whole axes: tables/trends.csv)\n\n");
+            "not corrected (all pairs and metrics: tables/paired.csv, whole axes: tables/trends.csv).\n"
+            "All at %s but for the axis\n\n",
+            base != NULL ? series_label(analysis->table, base->series, NULL, at, sizeof at) : "");
         sheet_print(sheet, stdout);
     }
     sheet_free(sheet);

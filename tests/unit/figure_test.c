@@ -1,6 +1,7 @@
 /* Figures: what is chosen, and that gnuplot draws it. */
 #include "tests/harness.h"
 
+#include "analysis/axis_tables.h"
 #include "analysis/gnuplot.h"
 #include "analysis/palette.h"
 #include "analysis/report.h"
@@ -30,7 +31,7 @@ static Drawing *drawing_of(Table *table) {
     Error err = {{0}};
     if (verdicts_create(table, NULL, 0, NULL, &drawing->verdicts, warning, sizeof warning, &err) != STATUS_OK)
         fail_msg("%s", err.text);
-    figures_choose(drawing->summary, drawing->verdicts, &drawing->figures);
+    figures_choose(drawing->summary, drawing->families, drawing->verdicts, &drawing->figures);
     for (int i = 0; i < drawing->figures.count; i++)
         assert_true(figure_is_whole(drawing->figures.items[i]));
     snprintf(drawing->dir, sizeof drawing->dir, "/tmp/palinode_figure_XXXXXX");
@@ -183,8 +184,94 @@ static void an_axis_of_many_values_is_thinned_evenly_and_keeps_its_ends(void **s
 
 static void figures_are_slices_through_the_configuration_nearest_to_the_papers(void **state) {
     Drawing *drawing = drawing_of(fake_table((int[]){1, 4, 16, 60}, 4, 1));
-    assert_int_equal(slice_base(drawing->summary)->series->settings.training.model.n_layer, 16); /* the paper has 20 */
-    assert_near(slice_base(drawing->summary)->series->settings.critic.quality, 1, 0);
+    assert_int_equal(slice_base(drawing->summary, drawing->families)->series->settings.training.model.n_layer,
+                     16); /* the paper has 20 */
+    assert_near(slice_base(drawing->summary, drawing->families)->series->settings.critic.quality, 1, 0);
+    drawing_free(drawing);
+}
+
+/* A training as the hub, but for one or more settings, with seeds 0 and 1. */
+static void add_variant(Table *table, int n_layer, int n_head, bool ffn, Attention attention) {
+    for (uint32_t seed = 0; seed < 2; seed++) {
+        TrainingSpec spec = fake_spec(n_layer, seed);
+        spec.model.n_head = n_head;
+        spec.model.ffn = ffn;
+        spec.model.attention = attention;
+        add_fake_training(table, spec);
+    }
+}
+
+/* Variants around 4 layers, 3 heads; 8 layers, nearer to the paper, are one of them. */
+static Table *star_table(void) {
+    Table *table = table_create();
+    add_fake(table, fake_header());
+    add_variant(table, 4, 3, true, ATTENTION_SOFTMAX);
+    for (int n_layer = 1; n_layer <= 8; n_layer *= 2)
+        if (n_layer != 4) add_variant(table, n_layer, 3, true, ATTENTION_SOFTMAX);
+    add_variant(table, 4, 1, true, ATTENTION_SOFTMAX);
+    add_variant(table, 4, 3, false, ATTENTION_SOFTMAX);
+    add_variant(table, 4, 3, true, ATTENTION_LINEAR);
+    return table;
+}
+
+static void figures_and_the_table_of_axes_go_through_the_hub_of_the_variants(void **state) {
+    Table *table = star_table();
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    const Configuration *base = slice_base(drawing->summary, drawing->families);
+    assert_int_equal(base->series->settings.training.model.n_layer, 4);
+    assert_int_equal(base->series->settings.training.model.n_head, 3);
+    assert_true(base->series->settings.training.model.ffn);
+    static const char *const names[] = {"n_layer", "n_head", "ffn", "attention", "quality"};
+    for (int i = 0; i < 5; i++) {
+        const Figure *figure = figure_named(drawing, names[i]);
+        assert_non_null(figure);
+        assert_null(strstr(figure->caption, "n_layer 8"));
+        for (int key = 0; key < figure->n_keys; key++)
+            assert_null(strstr(figure->keys[key].text, ", ")); /* no member differs in another setting */
+    }
+    assert_non_null(
+        strstr(figure_named(drawing, "ffn")->caption, "Fixed: n_layer 4, n_head 3, attention softmax, q 1"));
+    Sheet *sheet = axis_sheet(drawing->summary, drawing->families);
+    assert_int_equal(sheet->n_rows, 1 + 5); /* every axis */
+    sheet_free(sheet);
+    drawing_free(drawing);
+}
+
+static void values_that_nothing_compares_all_else_equal_are_left_out_and_the_caption_says_so(void **state) {
+    Table *table = star_table();
+    add_variant(table, 8, 6, true, ATTENTION_SOFTMAX);  /* 6 heads at 8 layers only */
+    add_variant(table, 12, 4, false, ATTENTION_LINEAR); /* differs from all others in at least two */
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    const Figure *figure = figure_named(drawing, "n_head");
+    assert_non_null(key_named(figure, "1"));
+    assert_non_null(key_named(figure, "3"));
+    assert_null(key_named(figure, "6"));
+    assert_non_null(strstr(figure->caption, "Left out: 2 values measured with other settings only"));
+    assert_non_null(
+        strstr(figure_named(drawing, "n_layer_at_7")->caption, "Left out: 1 value measured with other settings only"));
+    drawing_free(drawing);
+}
+
+static void an_axis_that_does_not_vary_at_the_hub_is_compared_where_it_does(void **state) {
+    Table *table = star_table();
+    for (uint32_t seed = 0; seed < 2; seed++) {
+        TrainingSpec spec = fake_spec(8, seed);
+        spec.model.n_head = 3;
+        spec.train.batch_size = 7;
+        add_fake_training(table, spec);
+    }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    const Figure *figure = figure_named(drawing, "batch_size");
+    assert_non_null(strstr(figure->caption, "Fixed: n_layer 8, "));
+    Sheet *sheet = axis_sheet(drawing->summary, drawing->families);
+    bool told = false;
+    for (int row = 1; row < sheet->n_rows; row++)
+        told = told || strcmp(sheet->cells[row * 7], "batch_size (n_layer 8)") == 0;
+    assert_true(told);
+    sheet_free(sheet);
     drawing_free(drawing);
 }
 
@@ -534,6 +621,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(axes_that_move_together_give_one_figure_that_names_both),
         cmocka_unit_test(an_axis_of_many_values_is_thinned_evenly_and_keeps_its_ends),
         cmocka_unit_test(figures_are_slices_through_the_configuration_nearest_to_the_papers),
+        cmocka_unit_test(figures_and_the_table_of_axes_go_through_the_hub_of_the_variants),
+        cmocka_unit_test(values_that_nothing_compares_all_else_equal_are_left_out_and_the_caption_says_so),
+        cmocka_unit_test(an_axis_that_does_not_vary_at_the_hub_is_compared_where_it_does),
         cmocka_unit_test(an_axis_is_spaced_by_factors_where_its_values_are),
         cmocka_unit_test(a_heat_map_has_a_cell_for_every_depth_and_quality),
         cmocka_unit_test(released_curves_are_drawn_where_task_and_critic_are_the_papers),
