@@ -1,6 +1,8 @@
 /* See inputs.h. */
 #include "cli/inputs.h"
 
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,12 +93,50 @@ static Status agree_with_job(const Job *job, const char *job_path, const char *m
     return status;
 }
 
+/* The job that says of a model and its task no more than they do, as text: then every override is checked against them,
+ * not against the defaults. */
+static const char *job_of_model(const Settings *settings, char *text, size_t text_bytes) {
+    char value[64];
+    size_t used = 0;
+    int count;
+    const Setting *table = settings_table(&count);
+    for (int i = 0; i < count; i++)
+        if (strncmp(table[i].key, "model.", 6) == 0 || strncmp(table[i].key, "task.", 5) == 0)
+            used += (size_t)snprintf(text + used, text_bytes - used, "%s: %s\n", table[i].key,
+                                     setting_format(&table[i], setting_get(&table[i], settings), value, sizeof value));
+    assert(used < text_bytes);
+    return text;
+}
+
+/* Of the file at path, or of text where that is not NULL. */
+static Status read_without_claims(const char *path, const char *text, const TextList *overrides, Job **out,
+                                  Error *err) {
+    int count = overrides->count;
+    const char **all = calloc((size_t)count + 1, sizeof *all);
+    if (all == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    for (int i = 0; i < count; i++)
+        all[i] = overrides->items[i];
+    all[count] = "claims=[]";
+    Status status =
+        text != NULL ? job_parse(path, text, all, count + 1, out, err) : job_read(path, all, count + 1, out, err);
+    free((void *)all);
+    return status;
+}
+
+Status job_of_one_model_read(const char *path, const TextList *overrides, Job **out, Error *err) {
+    return read_without_claims(path, NULL, overrides, out, err);
+}
+
 Status model_in_job_read(const char *model_path, const char *job_path, const TextList *overrides, ModelInJob *out,
                          Error *err) {
+    char text[1024];
     *out = (ModelInJob){.settings = settings_default()};
-    Status status = job_path != NULL ? job_read(job_path, overrides->items, overrides->count, &out->job, err)
-                                     : job_parse("--set", NULL, overrides->items, overrides->count, &out->job, err);
+    Status status = STATUS_OK;
+    if (job_path != NULL) status = job_of_one_model_read(job_path, overrides, &out->job, err);
     if (status == STATUS_OK) status = model_input_read(model_path, &out->settings, &out->parameters, err);
+    if (status == STATUS_OK && job_path == NULL)
+        status =
+            read_without_claims(model_path, job_of_model(&out->settings, text, sizeof text), overrides, &out->job, err);
     if (status == STATUS_OK) status = agree_with_job(out->job, job_path, model_path, &out->settings, err);
     if (status != STATUS_OK) return status;
     out->settings.evaluation = job_evaluation(out->job);

@@ -11,6 +11,10 @@
  * be within the bounds of the table of settings. parameters is malloc'd. */
 Status model_input_read(const char *path, Settings *settings, float **parameters, Error *err);
 
+/* Reads a job of which one model is wanted. Its claims, which are about the whole grid, are left out: a choice among
+ * its axes would contradict them. */
+Status job_of_one_model_read(const char *path, const TextList *overrides, Job **out, Error *err);
+
 /* A model and the job it is measured by. */
 typedef struct ModelInJob {
     Job *job;
@@ -18,8 +22,9 @@ typedef struct ModelInJob {
     float *parameters;
 } ModelInJob;
 
-/* Reads both; job_path NULL: a job of overrides alone. Stops where the job gives the model's settings other values than
- * the file has; a setting that it leaves at its default contradicts nothing. To be closed also after a failure. */
+/* Reads both, the job without claims; job_path NULL: a job of the model's settings and overrides. Stops where the job
+ * gives the model's settings other values than the file has; a setting that it leaves at its default contradicts
+ * nothing. To be closed also after a failure. */
 Status model_in_job_read(const char *model_path, const char *job_path, const TextList *overrides, ModelInJob *out,
                          Error *err);
 void model_in_job_close(ModelInJob *input);

@@ -53,7 +53,7 @@ static void show_progress(void *context, const Progress *progress) {
 /* The one training that the job describes. */
 static Status find_training(const Request *request, TrainingSpec *spec, Error *err) {
     Job *job = NULL;
-    Status status = job_read(request->job_path, request->overrides.items, request->overrides.count, &job, err);
+    Status status = job_of_one_model_read(request->job_path, &request->overrides, &job, err);
     if (status != STATUS_OK) return status;
     if (job_trainings(job) != 1)
         status = error_set(err, STATUS_USAGE,

@@ -62,12 +62,34 @@ def test_an_evaluation_tells_the_rounds_of_every_critic():
 
 @pytest.mark.parametrize("override, words", [
     ("evaluate.rounds=8", "evaluate.rounds (8) must be at most task.n_points (10) - 1 - evaluate.initial_responses (2)"),
-    ("evaluate.rounds=18", "evaluate.rounds (18) must be at most task.n_points (20)"),
+    ("evaluate.rounds=18", "evaluate.rounds (18) must be at most task.n_points (10)"),
     ("model.causal=false", "evaluate.rounds (3) must be 0 without model.causal (false)")])
 def test_rounds_that_cannot_be_made_are_refused_with_one_line(override, words):
     done = palinode("evaluate", "--model", PROJECT / "tests/golden/closed_loop.safetensors", "--set",
                     "evaluate.rounds=3", "--set", override, expect=None)
     assert done.returncode in (64, 65) and words in done.stderr and done.stderr.count("\n") == 1 and done.stdout == ""
+
+
+def test_the_rounds_of_a_long_model_are_bounded_by_its_own_length(tmp_path):
+    (tmp_path / "job.yaml").write_text(WITHOUT.replace("n_points: 6", "n_points: 24").replace("count: 2", "count: 1"))
+    palinode("train", tmp_path / "job.yaml", "-o", tmp_path / "model", "--quiet", "--set", "train.steps=1")
+    (cell,) = evaluate("--model", tmp_path / "model", "--set", "evaluate.rounds=21", "--set", "evaluate.prompts=4",
+                       "--set", "evaluate.baselines=[]")["cells"]
+    assert len(cell["rounds"]["nmse"]) == 22  # more than the default length of a prompt allows
+    done = palinode("evaluate", "--model", tmp_path / "model", "--set", "evaluate.rounds=22", expect=64)
+    assert "evaluate.rounds (22) must be at most task.n_points (24)" in done.stderr
+
+
+def test_one_model_of_a_job_is_trained_and_measured_whatever_its_claims_need(tmp_path):
+    claim = "claims: [{id: c, test: trend, metric: nmse, over: critique_quality, direction: decreasing}]"
+    (tmp_path / "job.yaml").write_text(WITHOUT.replace("count: 2", "count: 1") + claim)
+    one, model = ["--set", "evaluate.critique_quality=0.5"], tmp_path / "model"
+    palinode("train", tmp_path / "job.yaml", "-o", model, "--quiet", *one)
+    (cell,) = evaluate("--model", model, tmp_path / "job.yaml", *one)["cells"]
+    assert cell["critique_quality"] == 0.5
+    seen = json.loads(palinode("inspect", "--model", model, tmp_path / "job.yaml", "--json", *one).stdout)
+    assert seen["critic"]["quality"] == 0.5
+    palinode("plan", tmp_path / "job.yaml", *one, expect=64)
 
 
 def test_the_rounds_of_a_run_are_exported_and_those_of_its_models_evaluated_alone(tmp_path):
