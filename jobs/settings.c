@@ -181,16 +181,18 @@ static bool skip_digits(const char **text) {
     return *text > start;
 }
 
-/* JSON's numbers: no plus sign, leading zero, underscore, hexadecimal, infinity or NaN. */
+/* JSON's numbers, and .5 and 5. as in YAML: no plus sign, leading zero, underscore, hexadecimal, infinity or NaN. */
 static bool is_number(const char *text, bool integer) {
     if (*text == '-') text++;
     bool zero = *text == '0';
     const char *digits = text;
-    if (!skip_digits(&text) || (zero && text - digits > 1)) return false;
+    bool whole = skip_digits(&text), part = false;
+    if (zero && text - digits > 1) return false;
     if (!integer && *text == '.') {
         text++;
-        if (!skip_digits(&text)) return false;
+        part = skip_digits(&text);
     }
+    if (!whole && !part) return false;
     if (!integer && (*text == 'e' || *text == 'E')) {
         text++;
         if (*text == '-' || *text == '+') text++;

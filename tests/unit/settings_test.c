@@ -79,14 +79,15 @@ static void only_plain_decimal_numbers_are_read(void **state) {
         check_refused("train.steps", neither[i]);
         check_refused("train.clip_norm", neither[i]);
     }
-    const char *const no_integers[] = {"3e3", "3.0", "3.", "1e400", "99999999999999999999"};
+    const char *const no_integers[] = {"3e3", "3.0", "3.", ".3", "1e400", "99999999999999999999"};
     for (size_t i = 0; i < sizeof no_integers / sizeof no_integers[0]; i++)
         check_refused("train.steps", no_integers[i]);
-    const char *const no_reals[] = {".5", "5.", "1e", "1e+", "1e400", "1e-400", "-1e-3", "01.5", "0x1p3", "infinity"};
+    const char *const no_reals[] = {".",      "-.",    ".e1",  "1e",    "1e+",     "1e400",
+                                    "1e-400", "-1e-3", "01.5", "0x1p3", "infinity"};
     for (size_t i = 0; i < sizeof no_reals / sizeof no_reals[0]; i++)
         check_refused("train.clip_norm", no_reals[i]);
     SettingValue value;
-    const char *const reals[] = {"0.001", "1e-3", "1.0E-3", "10e-4", "1e-03", "0.1e-2"};
+    const char *const reals[] = {"0.001", "1e-3", "1.0E-3", "10e-4", "1e-03", "0.1e-2", ".001", "1.e-3"};
     for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
         assert_int_equal(setting_parse(settings_find("train.learning_rate"), reals[i], &value, NULL), STATUS_OK);
         assert_near(value, 1e-3, 0);
