@@ -368,6 +368,14 @@ static void a_critics_accuracy_is_that_on_the_responses_of_the_rounds(void **sta
     case_free(&test);
 }
 
+static void responses_without_a_score_are_in_no_pair(void **state) {
+    (void)state;
+    const float clean[4] = {0.25F, NAN, 0.5F, NAN}, seen[4] = {0.5F, 0, 0.25F, NAN};
+    Prompts prompts = {.n = 1, .N = 4, .d = 1, .rs = (float *)clean, .seen = (float *)seen};
+    assert_near(critic_self_check_accuracy(&prompts, 4), 0, 0); /* 0 and 2, ranked wrongly, are the only pair */
+    assert_true(isnan(critic_self_check_accuracy(&prompts, 2)));
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_loop_with_cache_is_the_loop_by_whole_passes),
@@ -382,6 +390,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_evaluations_rounds_are_the_loop_over_its_prompts),
         cmocka_unit_test(rounds_depend_neither_on_the_prompts_at_once_nor_on_critics_before),
         cmocka_unit_test(a_critics_accuracy_is_that_on_the_responses_of_the_rounds),
+        cmocka_unit_test(responses_without_a_score_are_in_no_pair),
     };
     return run_tests(tests, argc, argv);
 }

@@ -49,7 +49,7 @@ double critic_self_check_accuracy(const Prompts *prompts, int count) {
         const float *r = prompts->rs + (size_t)p * N, *seen = prompts->seen + (size_t)p * N;
         for (int i = 0; i < count; i++)
             for (int j = i + 1; j < count; j++) {
-                if (r[i] == r[j]) continue;
+                if (!(r[i] < r[j] || r[i] > r[j])) continue; /* nor is a NaN ranked */
                 pairs++;
                 if (seen[i] == seen[j])
                     right += 0.5;

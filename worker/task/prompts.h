@@ -49,7 +49,7 @@ void critic_apply(Prompts *prompts, const CriticSettings *critic, RngPurpose pur
                   uint32_t first);
 
 /* Over all pairs with different rs among the first count responses of every prompt: share that seen ranks as rs does,
- * ties in seen counting half. NaN without such a pair. */
+ * ties in seen counting half. NaN without such a pair; a response whose rs is NaN is in none. */
 double critic_self_check_accuracy(const Prompts *prompts, int count);
 
 #endif
