@@ -36,18 +36,26 @@ static void print_head(const Request *request, const Inspection *inspection) {
            settings->examples);
 }
 
-/* Right-aligned with two decimals; "-" where undefined, and no minus sign before a zero. */
-static void add_number(Sheet *sheet, int letters, double value) {
-    if (isnan(value))
-        sheet_add(sheet, "%*s", letters, "-");
-    else
-        sheet_add(sheet, "%*.2f", letters, round(100 * value) / 100 + 0.0);
+enum { NUMBER_BYTES = 32 };
+
+/* "-" where undefined, and no minus sign before a zero. */
+static const char *number_text(int decimals, double value, char text[NUMBER_BYTES]) {
+    double unit = pow(10, -decimals);
+    if (isnan(value)) return "-";
+    snprintf(text, NUMBER_BYTES, "%.*f", decimals, round(value / unit) * unit + 0.0);
+    return text;
+}
+
+/* Right-aligned. */
+static void add_number(Sheet *sheet, int letters, int decimals, double value) {
+    char text[NUMBER_BYTES];
+    sheet_add(sheet, "%*s", letters, number_text(decimals, value, text));
 }
 
 static void add_of_target(Sheet *sheet, Target target, const Estimate *estimate) {
     char text[16];
     int letters = text_letters(target_name(target, text));
-    add_number(sheet, letters < 5 ? 5 : letters, estimate->mean);
+    add_number(sheet, letters < 5 ? 5 : letters, 2, estimate->mean);
 }
 
 static Status print_sheet(Sheet *sheet, Error *err) {
@@ -76,9 +84,9 @@ static Status print_heads(const Inspection *inspection, Error *err) {
         sheet_add(sheet, k % H == 0 ? "%5d" : "%.0d", k % H == 0 ? k / H + 1 : 0);
         sheet_add(sheet, "%4d", k % H + 1);
         for (TokenKind kind = 0; kind < TOKEN_KINDS; kind++)
-            sheet_add(sheet, "%6.1f", 100 * head->mass[kind].mean + 0.0);
-        add_number(sheet, 8, head->follows_reward[TOKEN_Y].mean);
-        add_number(sheet, 8, head->follows_reward[TOKEN_R].mean);
+            add_number(sheet, 6, 1, 100 * head->mass[kind].mean);
+        add_number(sheet, 8, 2, head->follows_reward[TOKEN_Y].mean);
+        add_number(sheet, 8, 2, head->follows_reward[TOKEN_R].mean);
         sheet->section[1 + k] = k % H == 0 && k > 0 && H > 1;
     }
     return print_sheet(sheet, err);
@@ -104,7 +112,7 @@ static Status print_layers(const Inspection *inspection, Error *err) {
         sheet_add(sheet, "%11d", k);
         for (Target target = 0; target < TARGETS; target++)
             add_of_target(sheet, target, &answer->cosine[target]);
-        add_number(sheet, 5, answer->kendall_tau.mean);
+        add_number(sheet, 5, 2, answer->kendall_tau.mean);
         sheet_add(sheet, "%s", nearest < 0 ? "-" : target_name((Target)nearest, text));
     }
     sheet->section[2 + L] = true;
@@ -116,16 +124,17 @@ static Status print_layers(const Inspection *inspection, Error *err) {
     return print_sheet(sheet, err);
 }
 
-/* The largest standard error of count estimates, or most where that is larger. */
+/* The largest standard error of count estimates, or most where that is larger; NaN where all are undefined. */
 static double largest_error(const Estimate *estimates, int count, double most) {
     for (int i = 0; i < count; i++)
-        if (estimates[i].standard_error > most) most = estimates[i].standard_error;
+        most = fmax(most, estimates[i].standard_error);
     return most;
 }
 
 static void print_errors(const Inspection *inspection) {
     const ModelSettings *model = &inspection->settings.model;
-    double mass = 0, tau = 0, cosine = 0;
+    double mass = NAN, tau = NAN, cosine = NAN;
+    char texts[3][NUMBER_BYTES];
     for (int k = 0; k < model->n_layer * model->n_head; k++) {
         mass = largest_error(inspection->heads[k].mass, TOKEN_KINDS, mass);
         tau = largest_error(inspection->heads[k].follows_reward, TOKEN_KINDS, tau);
@@ -135,8 +144,8 @@ static void print_errors(const Inspection *inspection) {
         tau = largest_error(&inspection->layers[k].kendall_tau, 1, tau);
     }
     if (inspection->settings.prompts > 1)
-        printf("\nStandard errors over prompts: at most %.1f %% of attention, %.3f of a tau, %.3f of a cosine.\n",
-               100 * mass, tau, cosine);
+        printf("\nStandard errors over prompts: at most %s %% of attention, %s of a tau, %s of a cosine.\n",
+               number_text(1, 100 * mass, texts[0]), number_text(3, tau, texts[1]), number_text(3, cosine, texts[2]));
     else
         printf("\nOne prompt: no standard errors.\n");
 }

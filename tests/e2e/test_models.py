@@ -289,6 +289,17 @@ def test_a_training_that_diverges_fails_and_writes_nothing(tmp_path):
     assert "diverged at step 1" in done.stderr and not (tmp_path / "m").exists()
 
 
+def test_what_a_model_that_overflows_answers_is_undefined(tmp_path):
+    metadata, tensors = inputs_of("closed_loop")
+    tensors["_backbone.h.0.mlp.c_proj.weight"] = np.full_like(tensors["_backbone.h.0.mlp.c_proj.weight"], 1e38)
+    model = write(tmp_path / "huge.safetensors", metadata, tensors)
+    seven = ["--model", model, "--set", "evaluate.rounds=7", "--set", "evaluate.prompts=8"]
+    (cell,) = evaluate(*seven)["cells"]
+    assert cell["nmse"][2] is None and set(cell["rounds"]["nmse"]) == {None}
+    for table in (palinode("evaluate", *seven).stdout, palinode("inspect", "--model", model, "--prompts", 8).stdout):
+        assert " -" in table and "nan" not in table and "inf" not in table
+
+
 def test_a_kept_model_is_the_one_that_train_makes_and_measures_as_the_run_did(tmp_path):
     job, results = job_file(tmp_path), tmp_path / "results"
     palinode("run", job, "-o", results)
