@@ -57,7 +57,7 @@ static Status parse_numbers(const char *source, const char *text, bool whole, do
         }
         valid = valid && (*end == ',' || *end == '\0') && first >= low && last <= high && first <= last;
         if (!valid || (whole && (first != floor(first) || last != floor(last))))
-            return error_set(err, STATUS_USAGE, "%s %s: expected %s from %g to %g, as in %s", source, text,
+            return error_set(err, STATUS_USAGE, "%s %s: expected %s from %.10g to %.10g, as in %s", source, text,
                              whole ? "whole numbers" : "numbers", low, high, whole ? "2,3,5 or 0-19" : "2,10,40");
         if (*count + (last - first) >= most)
             return error_set(err, STATUS_USAGE, "%s %s: expected at most %d numbers", source, text, most);

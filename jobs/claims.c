@@ -103,7 +103,7 @@ const char *claim_sentence(const Claim *claim, char *text, size_t text_bytes) {
         say_levels(&sentence, claim);
         break;
     case CLAIM_REGRESSION:
-        say(&sentence, " %s linear in self_check_accuracy over ",
+        say(&sentence, " %s linearly with self_check_accuracy over ",
             claim->direction == CLAIM_TWO_SIDED ? "changing" : direction);
         say_levels(&sentence, claim);
         break;

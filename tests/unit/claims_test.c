@@ -145,7 +145,7 @@ static void every_kind_of_claim_is_read_with_its_arms(void **state) {
     assert_int_equal(claim->direction, CLAIM_TWO_SIDED);
     assert_near(claim->arms[0].level, 0, 0);
     assert_near(claim->arms[2].settings.critic.quality, 1, 0);
-    check_sentence(claim, "kendall_tau at 19 examples changing linear in self_check_accuracy over "
+    check_sentence(claim, "kendall_tau at 19 examples changing linearly with self_check_accuracy over "
                           "evaluate.critique_quality (0, 0.5, 1) where model.n_layer 8, model.attention softmax");
     job_free(job);
 }
@@ -353,7 +353,7 @@ static void a_claim_of_rounds_has_its_metrics_and_rounds(void **state) {
     assert_int_equal(claim->round_metric, ROUND_WRONG_TO_RIGHT);
     assert_int_equal(claim->at.first, 6); /* the default: the last */
     assert_int_equal(claim->at.last, 6);
-    check_sentence(claim, "wrong_to_right at round 6 changing linear in self_check_accuracy over "
+    check_sentence(claim, "wrong_to_right at round 6 changing linearly with self_check_accuracy over "
                           "evaluate.critique_quality (0, 0.5, 1)");
     char *resolved = job_resolved(job);
     assert_non_null(strstr(resolved, "{id: up, test: trend, metric: gain, kind: rounds, at: 4, over: "));
