@@ -35,13 +35,11 @@ static Status read_jobs(Declared *declared, const Table *table, const char *cons
     if (declared->jobs == NULL) return no_room(err);
     bool any = false;
     for (int i = 0; i < n_dirs; i++) {
-        char path[PATH_MAX];
         Error problem;
-        Job *job = NULL;
-        if (snprintf(path, sizeof path, "%s/job.resolved.yaml", dirs[i]) >= PATH_MAX || access(path, R_OK) != 0)
-            continue;
+        Job *job;
+        Status status = job_read_resolved(dirs[i], &job, &problem);
+        if (status == STATUS_OK && job == NULL) continue;
         any = true;
-        Status status = job_read(path, NULL, 0, &job, &problem);
         status = keep_job(declared, status, job, &problem, warning, warning_bytes, err);
         if (status != STATUS_OK) return status;
     }

@@ -411,11 +411,8 @@ Status table_finish(Table *table, Error *err) {
 
 /* The job of a folder, where its resolved form is there and readable: what was asked for, finished or not. */
 static Status expect_job_of(Table *table, const char *dir, Error *err) {
-    char path[4096];
-    if (snprintf(path, sizeof path, "%s/job.resolved.yaml", dir) >= (int)sizeof path || access(path, R_OK) != 0)
-        return STATUS_OK;
-    Job *job = NULL;
-    if (job_read(path, NULL, 0, &job, NULL) != STATUS_OK) return STATUS_OK; /* results count without it */
+    Job *job;
+    if (job_read_resolved(dir, &job, NULL) != STATUS_OK || job == NULL) return STATUS_OK; /* results count without it */
     Status status = table_expect(table, job, err);
     job_free(job);
     return status;

@@ -158,11 +158,7 @@ static Status print_json(const Explanation *is, Error *err) {
 
 /* The job given, else that of the folder's last run; *job NULL where there is none. */
 static Status read_job(const char *dir, const char *given, Job **job, Error *err) {
-    char path[PATH_MAX];
-    *job = NULL;
-    if (given != NULL) return job_read(given, NULL, 0, job, err);
-    snprintf(path, sizeof path, "%s/job.resolved.yaml", dir);
-    return access(path, F_OK) == 0 ? job_read(path, NULL, 0, job, err) : STATUS_OK;
+    return given != NULL ? job_read(given, NULL, 0, job, err) : job_read_resolved(dir, job, err);
 }
 
 int command_explain(int argc, char **argv) {

@@ -4,20 +4,16 @@
 #include "jobs/job_difference.h"
 #include "worker/kernels/kernels.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 Status resume_job_changes(const char *dir, const Job *job, char *text, size_t text_bytes, Error *err) {
-    char path[PATH_MAX];
     Job *before = NULL;
     JobDifference difference = {0};
     Error trouble;
     text[0] = '\0';
-    snprintf(path, sizeof path, "%s/job.resolved.yaml", dir);
-    if (access(path, F_OK) != 0) return STATUS_OK;
-    Status status = job_read(path, NULL, 0, &before, &trouble);
+    Status status = job_read_resolved(dir, &before, &trouble);
+    if (status == STATUS_OK && before == NULL) return STATUS_OK;
     if (status == STATUS_OK) status = job_difference(before, job, &difference, &trouble);
     job_free(before);
     if (status == STATUS_NO_MEMORY) return error_set(err, status, "%s", trouble.text);

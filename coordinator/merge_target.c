@@ -98,9 +98,11 @@ typedef struct JobTexts {
 } JobTexts;
 
 static Status read_text(const char *path, JobText *job, Error *err) {
+    struct stat about; /* first: opening a pipe would wait for its writer */
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        return error_set(err, STATUS_IO, "%s: is not a regular file", path);
     FILE *file = fopen(path, "rbe");
     if (file == NULL) return error_set(err, STATUS_IO, "%s: cannot open: %s", path, strerror(errno));
-    struct stat about;
     Status status = STATUS_OK;
     if (fstat(fileno(file), &about) != 0 || about.st_size > JOB_BYTES_MAX)
         status = error_set(err, STATUS_DATA, "%s: is too large for a job file", path);

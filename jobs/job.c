@@ -7,9 +7,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { JOB_FILE_BYTES_MAX = 1 << 20 };
@@ -128,6 +130,18 @@ Status job_read(const char *path, const char *const *overrides, int n_overrides,
     if (status == STATUS_OK) status = parse_bytes(&source, n_overrides, data, size, out, err);
     free(data);
     return status;
+}
+
+Status job_read_resolved(const char *dir, Job **out, Error *err) {
+    char path[PATH_MAX];
+    struct stat about;
+    *out = NULL;
+    if (snprintf(path, sizeof path, "%s/job.resolved.yaml", dir) >= (int)sizeof path)
+        return error_set(err, STATUS_IO, "%.100s..: the path is too long", dir);
+    if (stat(path, &about) != 0 && errno == ENOENT) return STATUS_OK;
+    if (!S_ISREG(about.st_mode)) /* a pipe would be waited for */
+        return error_set(err, STATUS_IO, "%s: is not a regular file", path);
+    return job_read(path, NULL, 0, out, err);
 }
 
 /* Whether a job file says anything besides claims. */

@@ -16,6 +16,8 @@ Status job_read(const char *path, const char *const *overrides, int n_overrides,
 /* The same from text; path is only used in messages. NULL text: an empty job, all defaults. */
 Status job_parse(const char *path, const char *text, const char *const *overrides, int n_overrides, Job **out,
                  Error *err);
+/* The job of a folder's last run, job.resolved.yaml; *out NULL when it has none. Errors as of job_read. */
+Status job_read_resolved(const char *dir, Job **out, Error *err);
 void job_free(Job *job);
 
 const char *job_name(const Job *job);

@@ -53,6 +53,18 @@ def test_a_job_of_before_that_cannot_be_read_is_said_and_the_run_goes_on(tmp_pat
     assert re.search(r"cannot be compared with this one: .*job.resolved.yaml:1:\d+: .*n_layers", done.stderr), done.stderr
 
 
+def test_a_pipe_in_the_place_of_the_job_of_before_hangs_nobody(tmp_path):
+    job, out = write(tmp_path, SMALL), tmp_path / "out"
+    palinode("run", job, "-o", out, "--limit", 1, expect=75)
+    training = json.loads(palinode("export", out, "--format", "jsonl").stdout.splitlines()[0])["training_id"]
+    (out / "job.resolved.yaml").unlink()
+    os.mkfifo(out / "job.resolved.yaml")
+    for command in (["plan", job, "-o", out, "--rate", 1], ["explain", out, training], ["analyze", out],
+                    ["merge", "-o", tmp_path / "merged", out]):
+        palinode(*command, timeout=30, expect=None)
+    assert "cannot be compared with this one" in palinode("run", job, "-o", out, timeout=30).stderr
+
+
 def test_other_numerics_are_refused_until_they_are_allowed_and_rows_stay_labelled(tmp_path, proto):
     job, out = write(tmp_path, SMALL), tmp_path / "out"
     palinode("run", job, "-o", out, "--kernels", "portable")
