@@ -125,6 +125,10 @@ Status record_writer_sync(RecordWriter *writer, Error *err) {
         writer->refuses = true;
         status = error_set(err, STATUS_IO, "%s: cannot sync: %s", writer->path, strerror(errno));
     }
+    if (status == STATUS_OK && access(writer->path, F_OK) != 0 && errno == ENOENT) {
+        writer->refuses = true;
+        status = error_set(err, STATUS_IO, "%s: was removed or renamed while it was written to", writer->path);
+    }
     return status;
 }
 

@@ -108,6 +108,20 @@ def test_a_disk_that_takes_no_more_ends_the_run_and_keeps_what_it_had(tmp_path, 
     assert records.results(out, proto) == calm
 
 
+def test_a_run_whose_records_are_removed_or_whose_folder_is_renamed_ends_with_an_error(tmp_path, proto, calm):
+    job = write(tmp_path, LONGER)
+    for name, blow in ("removed", lambda out: (out / "records-0001.tfrecord").unlink()), \
+                      ("renamed", lambda out: out.rename(tmp_path / "elsewhere")):
+        out = tmp_path / name
+        run = start("run", job, "-o", out, "--workers-per-rank", 1)
+        wait_for_trial(run.pid)
+        blow(out)
+        _, said = run.communicate(timeout=60)
+        assert run.returncode == 74 and str(out) in said, said
+        palinode("run", job, "-o", out)
+        assert records.results(out, proto) == calm
+
+
 def test_the_end_record_counts_what_its_own_run_did(tmp_path, proto):
     job, out = write(tmp_path, LONGER.replace("baselines: [gd, mean]", "baselines: []")), tmp_path / "out"
     options = ["run", job, "-o", out, "--workers-per-rank", 1, "--retries", 0]
