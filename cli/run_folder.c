@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,9 +57,16 @@ static json_int_t updated_ms(const char *dir, const char *segment) {
     return ms;
 }
 
+/* A signal that the run blocks until its loop looks for it. */
+static bool told_to_end(void) {
+    sigset_t pending;
+    return sigpending(&pending) == 0 && !sigisemptyset(&pending);
+}
+
 /* Whether a run that seems to go on does. One on another host is known by its status file alone, which it rewrites
  * every two seconds: when its node has just failed and its batch job comes again elsewhere, the file is still fresh. So
- * the next word of it is waited for, or the two minutes of silence after which it counts as dead. */
+ * the next word of it is waited for, or the two minutes of silence after which it counts as dead; or until this run is
+ * told to end, and then it counts as going on. */
 static bool gives_word(const char *dir, const char *segment, const char *host) {
     enum { PAUSE_MS = 200, SAID_AFTER = 25 };
     char here[256] = "", text[PATH_MAX + 512];
@@ -66,7 +74,7 @@ static bool gives_word(const char *dir, const char *segment, const char *host) {
     if (strcmp(host, here) == 0) return true;
     json_int_t last_ms = updated_ms(dir, segment);
     for (int pauses = 0; segment_is_alive(dir, segment); pauses++) {
-        if (updated_ms(dir, segment) != last_ms) return true;
+        if (updated_ms(dir, segment) != last_ms || told_to_end()) return true;
         snprintf(text, sizeof text, "%s: run %s on %s has been silent for some seconds: waiting for a sign of life",
                  dir, segment, host);
         if (pauses == SAID_AFTER) print_warnings(text);

@@ -3,12 +3,13 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
 
 import pytest
-from conftest import binary, palinode
+from conftest import binary, environment, palinode
 from test_run import SMALL, write
 
 
@@ -162,6 +163,13 @@ def test_a_run_waits_until_one_on_a_failed_node_counts_as_dead_but_not_for_one_t
     stop.set()
     living.join()
     assert "run 0001 is going on there" in said
+    on_another_host(path, 0)  # for two minutes
+    waiting = subprocess.Popen([binary(), "run", str(job), "-o", str(out)], env=environment(), stderr=subprocess.PIPE,
+                               text=True)
+    assert "node17 has been silent" in waiting.stderr.readline()
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(timeout=20) == 75
+    waiting.stderr.close()
     on_another_host(path, 112)  # eight seconds short of two minutes of silence
     begin = time.monotonic()
     said = palinode("run", job, "-o", out).stderr
