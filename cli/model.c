@@ -6,9 +6,11 @@
 #include "coordinator/journal.h"
 #include "worker/checkpoint/model_file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WARNING_BYTES = 1024 };
 
@@ -40,6 +42,8 @@ static Status take_model(const char *dir, const char *id_given, const char *out_
     Record record = {0};
     Id id;
     char warning[WARNING_BYTES] = "";
+    if (access(dir, F_OK) != 0)
+        return error_set(err, STATUS_IO, "%s: cannot read the folder: %s", dir, strerror(errno));
     Status status = find_training(dir, id_given, &id, err);
     if (status == STATUS_OK) status = journal_open_reader(dir, &journal, warning, sizeof warning, err);
     if (status != STATUS_OK) return status;

@@ -419,6 +419,8 @@ def test_damaged_prompts_are_refused_with_one_line_that_names_the_place(tmp_path
 
 
 def test_a_file_that_is_not_there_or_cannot_be_written_is_an_io_error(tmp_path):
+    assert "none: cannot read the folder" in palinode("model", tmp_path / "none", "0" * 32, "-o", tmp_path / "m",
+                                                      expect=74).stderr
     good, missing = golden("softmax_ffn"), tmp_path / "missing" / "file"
     assert_one_line_names(palinode("evaluate", "--model", missing, expect=74), missing)
     predicting = ("predict", "--model", good, "--prompts", good, "-o")
