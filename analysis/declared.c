@@ -27,23 +27,22 @@ static Status keep_job(Declared *declared, Status status, Job *job, Error *probl
     return STATUS_OK;
 }
 
-/* The jobs of the folders, or of the headers where no folder tells of one. */
-static Status read_jobs(Declared *declared, const Table *table, const char *const *dirs, int n_dirs, char *warning,
-                        size_t warning_bytes, Error *err) {
+/* The jobs of the folders (*of_folders, false before), or of the headers where no folder tells of one. */
+static Status read_jobs(Declared *declared, const Table *table, const char *const *dirs, int n_dirs, bool *of_folders,
+                        char *warning, size_t warning_bytes, Error *err) {
     int most = n_dirs > table->n_headers ? n_dirs : table->n_headers;
     declared->jobs = calloc((size_t)most + 1, sizeof *declared->jobs);
     if (declared->jobs == NULL) return no_room(err);
-    bool any = false;
     for (int i = 0; i < n_dirs; i++) {
         Error problem;
         Job *job;
         Status status = job_read_resolved(dirs[i], &job, &problem);
         if (status == STATUS_OK && job == NULL) continue;
-        any = true;
+        *of_folders = true;
         status = keep_job(declared, status, job, &problem, warning, warning_bytes, err);
         if (status != STATUS_OK) return status;
     }
-    for (int i = 0; i < table->n_headers && !any; i++) {
+    for (int i = 0; i < table->n_headers && !*of_folders; i++) {
         const char *text = table->headers[i].job_text;
         Error problem;
         Job *job = NULL;
@@ -53,6 +52,37 @@ static Status read_jobs(Declared *declared, const Table *table, const char *cons
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
+}
+
+static bool is_read(const Declared *declared, const char *name) {
+    bool found = false;
+    for (int i = 0; i < declared->n_jobs; i++)
+        found = found || strcmp(job_name(declared->jobs[i]), name) == 0;
+    return found;
+}
+
+/* A folder keeps one resolved job, the last: of another that ran in it before, the records have only the text without
+ * its overrides, too little to test its claims. They are not to go under in silence. */
+static void warn_of_others(const Declared *declared, const Table *table, char *warning, size_t warning_bytes) {
+    for (int i = 0; i < table->n_headers; i++) {
+        const HeaderRecord *header = &table->headers[i];
+        bool told = is_read(declared, header->job_name);
+        for (int j = 0; j < i; j++)
+            told = told || strcmp(table->headers[j].job_name, header->job_name) == 0;
+        Job *job = NULL;
+        if (told || header->job_text[0] == '\0' ||
+            job_parse("job text of the records", header->job_text, NULL, 0, &job, NULL) != STATUS_OK)
+            continue;
+        int count;
+        job_claims(job, &count);
+        Error problem;
+        if (count > 0) {
+            error_set(&problem, STATUS_DATA, "job %s has results here too, its %d claim%s not tested: see --claims",
+                      header->job_name, count, count == 1 ? " is" : "s are");
+            warn(warning, warning_bytes, &problem);
+        }
+        job_free(job);
+    }
 }
 
 static bool is_listed(const Declared *declared, const Claim *claim) {
@@ -104,8 +134,10 @@ static Status replace_claims(Declared *declared, const char *path, Error *err) {
 Status declared_read(const Table *table, const char *const *dirs, int n_dirs, const char *claims_path, Declared *out,
                      char *warning, size_t warning_bytes, Error *err) {
     *out = (Declared){.alpha = 1};
-    Status status = read_jobs(out, table, dirs, n_dirs, warning, warning_bytes, err);
+    bool of_folders = false;
+    Status status = read_jobs(out, table, dirs, n_dirs, &of_folders, warning, warning_bytes, err);
     if (status == STATUS_OK && claims_path != NULL) status = replace_claims(out, claims_path, err);
+    if (status == STATUS_OK && of_folders && claims_path == NULL) warn_of_others(out, table, warning, warning_bytes);
     if (status == STATUS_OK) status = list_claims(out, err);
     if (status != STATUS_OK) declared_destroy(out);
     return status;

@@ -386,6 +386,29 @@ static void results_without_claims_have_no_verdicts_and_print_nothing(void **sta
     done(verdicts, table);
 }
 
+static void claims_of_a_job_that_ran_before_in_the_same_folder_do_not_go_under_in_silence(void **state) {
+    Table *table = results("claims:\n- {id: x, test: trend, metric: nmse, over: model.n_layer, direction: increasing, "
+                           "where: {critique_quality: 1}}\n",
+                           3, rising);
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    char dir[] = "/tmp/verdict_test_XXXXXX", path[64], warning[512] = "";
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/job.resolved.yaml", dir);
+    FILE *job = fopen(path, "w");
+    assert_non_null(job);
+    fputs("name: the-last\nmodel: {n_layer: 2}\n", job);
+    fclose(job);
+    Verdicts *verdicts = NULL;
+    const char *dirs[] = {dir};
+    assert_int_equal(verdicts_create(table, dirs, 1, NULL, &verdicts, warning, sizeof warning, NULL), STATUS_OK);
+    assert_int_equal(verdicts->count, 0);
+    assert_string_equal(warning,
+                        "claims: job fake & job has results here too, its 1 claim is not tested: see --claims");
+    unlink(path);
+    rmdir(dir);
+    done(verdicts, table);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_difference_is_supported_contradicted_or_neither_by_its_direction),
@@ -402,6 +425,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(released_numbers_are_told_beside_the_claims_that_they_are_about),
         cmocka_unit_test(claims_about_rounds_read_the_closed_loop_and_only_that_of_their_settings),
         cmocka_unit_test(verdicts_are_printed_within_100_columns_and_written_as_a_row_each),
+        cmocka_unit_test(claims_of_a_job_that_ran_before_in_the_same_folder_do_not_go_under_in_silence),
         cmocka_unit_test(results_without_claims_have_no_verdicts_and_print_nothing),
     };
     return run_tests(tests, argc, argv);
