@@ -205,6 +205,11 @@ uint64_t grid_count(const Grid *grid, const int64_t *fixed) {
 
 /* --- checks ------------------------------------------------------------------------------------------------------ */
 
+/* Which of two to point at: the later override, which is what contradicts the rest, else the first that is known. */
+static Place telling_place(Place first, Place second) {
+    return second.option > first.option || !place_known(first) ? second : first;
+}
+
 /* Checks one combination of the two axes that a check is about. */
 static Status check_at(const Grid *grid, const Source *source, const SettingsCheck *check, int axis, int64_t index,
                        int other, int64_t other_index, Settings *settings, Error *err) {
@@ -217,8 +222,10 @@ static Status check_at(const Grid *grid, const Source *source, const SettingsChe
     fixed[grid->axes[axis].leader] = index;
     fixed[grid->axes[other].leader] = other_index;
     if (grid_count(grid, fixed) == 0) return STATUS_OK;
-    Place place = grid->axes[axis].values[index].place, other_place = grid->axes[other].values[other_index].place;
-    return place_prefix(source, place_known(place) ? place : other_place, status, err);
+    Place place = telling_place(grid->axes[axis].values[index].place, grid->axes[other].values[other_index].place);
+    if (check->less_key != NULL)
+        place = telling_place(place, grid->axes[grid_axis(grid, check->less_key)].values[0].place);
+    return place_prefix(source, place, status, err);
 }
 
 /* Several values of a setting where it means nothing would be the same training several times. Entries of zip differ in

@@ -485,6 +485,15 @@ static void overrides_are_checked_like_the_file(void **state) {
                            "value for the whole job, found a list");
     check_override_refused("{}", "model.n_embd=100",
                            "--set model.n_embd=100: model.n_embd (100) must be divisible by model.n_head (3)");
+    const char *const rounds = "task: {n_points: 10}\nevaluate: {rounds: 6}"; /* what fits until it is overridden */
+    check_override_refused(rounds, "task.n_points=8",
+                           "--set task.n_points=8: evaluate.rounds (6) must be at most task.n_points (8) - 1 - "
+                           "evaluate.initial_responses (2)");
+    check_override_refused(rounds, "evaluate.initial_responses=4",
+                           "--set evaluate.initial_responses=4: evaluate.rounds (6) must be at most task.n_points (10) "
+                           "- 1 - evaluate.initial_responses (4)");
+    check_override_refused(rounds, "model.causal=true,false",
+                           "--set model.causal=true,false: evaluate.rounds (6) must be 0 without model.causal (false)");
     check_override_refused(whole_job, "model.n_head=1",
                            "--set model.n_head=1: model.n_head is linked by the file's zip: expected another key");
     check_override_refused("seeds: [1, 2]", "seeds.count=2",
