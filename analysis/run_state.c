@@ -111,6 +111,17 @@ static RunState judge(const char *dir, const char *segment, const json_t *status
     return segment_is_alive(dir, segment) ? RUN_RUNNING : RUN_DIED;
 }
 
+/* A run that died had no last word: what its file says of the moment is true no more. */
+static void forget_the_moment(json_t *status) {
+    static const char *const unknown[] = {"eta_s", "eta_lower_s", "eta_upper_s"};
+    json_t *trainings = json_object_get(status, "trainings");
+    if (trainings != NULL) json_object_set_new(trainings, "running", json_integer(0));
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        json_object_set_new(status, unknown[i], json_null());
+    json_object_set_new(status, "losses", json_array());
+    json_object_set_new(status, "draining", json_false());
+}
+
 static Status read_segments(const char *dir, FolderState *state, char *warning, size_t warning_bytes, Error *err) {
     SegmentList list;
     Status status = segments_list(dir, "status", &list, err);
@@ -132,7 +143,9 @@ static Status read_segments(const char *dir, FolderState *state, char *warning, 
             continue;
         }
         double age_s = fmax(0, ((double)clock_unix_ms() - updated_ms) / 1e3);
-        state->segments[state->n_segments++] = (SegmentState){content, judge(dir, list.names[i], content), age_s};
+        RunState now = judge(dir, list.names[i], content);
+        if (now == RUN_DIED) forget_the_moment(content);
+        state->segments[state->n_segments++] = (SegmentState){content, now, age_s};
     }
     segments_free(&list);
     return status;

@@ -45,9 +45,10 @@ Status status_file_write(const char *dir, const char *segment, const RunView *vi
                              exit_code < 0 ? json_null() : json_integer(exit_code), "pid", (int)getpid(), "host",
                              text_or_null(host), "started_unix_ms", (json_int_t)started_unix_ms, "updated_unix_ms",
                              (json_int_t)clock_unix_ms(), "ranks", view->ranks, "workers", view->workers);
-    json_t *trainings = json_pack("{s:I, s:I, s:I, s:I, s:i}", "total", (json_int_t)view->trainings, "done",
-                                  (json_int_t)view->trainings_done, "diverged", (json_int_t)view->trainings_diverged,
-                                  "failed", (json_int_t)view->trainings_failed, "running", view->running);
+    json_t *trainings =
+        json_pack("{s:I, s:I, s:I, s:I, s:i}", "total", (json_int_t)view->trainings, "done",
+                  (json_int_t)view->trainings_done, "diverged", (json_int_t)view->trainings_diverged, "failed",
+                  (json_int_t)view->trainings_failed, "running", exit_code < 0 ? view->running : 0);
     json_t *work = json_pack("{s:I, s:I, s:I}", "total", (json_int_t)view->work_total, "done",
                              (json_int_t)view->work_done, "failed", (json_int_t)view->work_failed);
     json_t *rest = json_pack(

@@ -1,5 +1,6 @@
 """palinode run under blows: signals to one process only, a dead nursery, a disk that takes no more."""
 
+import json
 import os
 import pathlib
 import resource
@@ -137,6 +138,26 @@ def test_the_end_record_counts_what_its_own_run_did(tmp_path, proto):
     palinode(*options, "--rerun", "all")
     third = last_record(out, "0003", proto)
     assert (third.trainings_done, third.trainings_failed, third.cells_done) == (4, 0, 12)
+
+
+def test_more_failures_than_allowed_end_the_run_with_76_and_nothing_counts_as_running(tmp_path, proto, calm):
+    job, out = write(tmp_path, LONGER), tmp_path / "out"
+    run = start("run", job, "-o", out, "--workers-per-rank", 2, "--retries", 0, "--max-failures", 1)
+    while run.poll() is None:
+        for pid, (name, _) in processes(run.pid).items():
+            try:
+                if name == "palinode:trial":
+                    os.kill(pid, signal.SIGSEGV)
+            except ProcessLookupError:
+                pass
+        time.sleep(0.02)
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 76 and "killed by signal 11" in said and "too many failures after" in said, said
+    status = json.loads(palinode("status", out, "--json").stdout)
+    assert status["exit_code"] == 76 and status["runs"][0]["trainings"]["running"] == 0
+    assert "first error" in palinode("status", out).stdout
+    palinode("run", job, "-o", out, "--rerun", "failed")
+    assert records.results(out, proto) == calm
 
 
 def test_a_limit_that_is_just_enough_ends_with_all_done(tmp_path):

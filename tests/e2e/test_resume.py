@@ -137,6 +137,8 @@ def test_what_ran_when_a_run_died_is_pending_again(tmp_path, proto):
     wait_for_trial(run.pid)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate(timeout=30)
+    status = json.loads(palinode("status", out, "--json").stdout)
+    assert status["state"] == "died" and status["runs"][0]["trainings"]["running"] == 0, status
     before = list(all_records(out, proto))
     plan = json.loads(palinode("plan", job, "-o", out, "--json", "--rate", 1).stdout)
     done = len([kind for kind, _ in before if kind == "training"])
