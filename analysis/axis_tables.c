@@ -251,10 +251,10 @@ static Status add_pair(Desk *desk, const Configuration *base, Sheet *sheet, cons
     sheet_add(sheet, "%s", slice_family_label(desk->summary, family, base, label, sizeof label));
     sheet_add(sheet, "%s", setting_format(family->axis, family_level(family, other), from, sizeof from));
     sheet_add(sheet, "%s", setting_format(family->axis, family_level(family, member), to, sizeof to));
-    if (pair.difference.n > 1)
+    if (isfinite(pair.difference.low))
         sheet_add(sheet, "%+.3f [%+.3f, %+.3f]", pair.difference.mean, pair.difference.low, pair.difference.high);
     else
-        sheet_add(sheet, pair.difference.n == 1 ? "%+.3f" : "-", pair.difference.mean);
+        sheet_add(sheet, isfinite(pair.difference.mean) ? "%+.3f" : "-", pair.difference.mean);
     if (pair.difference.n > 0)
         sheet_add(sheet, "%.2g", pair.test.p_two_sided);
     else

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const double farthest = 1e100; /* that is still drawn */
+
 /* --- filling ---------------------------------------------------------------------------------------------------- */
 
 Figure *figure_create(const char *name) {
@@ -91,10 +93,15 @@ Layer *figure_layer(Figure *figure, Panel *panel, LayerKind kind, uint32_t colou
     return layer;
 }
 
+/* Nothing can be drawn at infinity, nor so far out that the range of an axis is none: undefined. */
+static double drawable(double value) {
+    return fabs(value) < farthest ? value : NAN;
+}
+
 void figure_datum(Figure *figure, Layer *layer, double x, double y, double low, double high) {
     if (layer == NULL) return;
     Datum *datum = grow(figure, &layer->data, &layer->n, sizeof *layer->data);
-    if (datum != NULL) *datum = (Datum){x, y, low, high};
+    if (datum != NULL) *datum = (Datum){drawable(x), drawable(y), drawable(low), drawable(high)};
 }
 
 void figure_tick(Figure *figure, Axis *axis, double at, const char *text) {

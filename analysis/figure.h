@@ -105,7 +105,7 @@ Panel *figure_panel(Figure *figure, const char *title, const char *x_label);
 /* A further layer, valid until the next one is added. NULL: no memory. note: as printf. */
 Layer *figure_layer(Figure *figure, Panel *panel, LayerKind kind, uint32_t colour, const char *note, ...)
     __attribute__((format(printf, 5, 6)));
-/* A datum at the end of a layer (NULL: none). */
+/* A datum at the end of a layer (NULL: none). What is infinite, or beyond 1e100, counts as undefined. */
 void figure_datum(Figure *figure, Layer *layer, double x, double y, double low, double high);
 void figure_tick(Figure *figure, Axis *axis, double at, const char *text);
 void figure_key(Figure *figure, KeyKind kind, LineStyle style, uint32_t colour, const char *text, ...)

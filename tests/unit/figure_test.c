@@ -190,6 +190,27 @@ static void figures_are_slices_through_the_configuration_nearest_to_the_papers(v
     drawing_free(drawing);
 }
 
+static void what_is_infinite_or_too_large_to_draw_is_left_out_and_the_figure_drawn_all_the_same(void **state) {
+    Table *table = table_create();
+    add_fake(table, fake_header());
+    for (int n_layer = 1; n_layer <= 4; n_layer *= 2) {
+        TrainingSpec spec = fake_spec(n_layer, 0);
+        add_fake(table, fake_training(&spec, OUTCOME_DONE));
+        Record cell = fake_cell(&spec, 1);
+        for (int i = 0; i < METRIC_COUNT * FAKE_POINTS; i++)
+            cell.of.cell.curves.value[i] = n_layer == 1 ? INFINITY : n_layer == 2 ? -1e308 : 0.5;
+        add_fake(table, cell);
+    }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    for (int i = 0; i < drawing->figures.count; i++)
+        free(drawn(drawing, drawing->figures.items[i], "svg"));
+    const Layer *line = layer_of(&figure_named(drawing, "n_layer_at_7")->panels[0], LAYER_LINES, LINE_THIN, 0);
+    assert_true(isnan(line->data[0].y) && isnan(line->data[1].y));
+    assert_near(line->data[2].y, 0.5, 0);
+    drawing_free(drawing);
+}
+
 /* A training as the hub, but for one or more settings, with seeds 0 and 1. */
 static void add_variant(Table *table, int n_layer, int n_head, bool ffn, Attention attention) {
     for (uint32_t seed = 0; seed < 2; seed++) {
@@ -621,6 +642,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(axes_that_move_together_give_one_figure_that_names_both),
         cmocka_unit_test(an_axis_of_many_values_is_thinned_evenly_and_keeps_its_ends),
         cmocka_unit_test(figures_are_slices_through_the_configuration_nearest_to_the_papers),
+        cmocka_unit_test(what_is_infinite_or_too_large_to_draw_is_left_out_and_the_figure_drawn_all_the_same),
         cmocka_unit_test(figures_and_the_table_of_axes_go_through_the_hub_of_the_variants),
         cmocka_unit_test(values_that_nothing_compares_all_else_equal_are_left_out_and_the_caption_says_so),
         cmocka_unit_test(an_axis_that_does_not_vary_at_the_hub_is_compared_where_it_does),
