@@ -10,15 +10,15 @@ MeanInterval mean_interval(const double *values, int count, double confidence) {
     MeanInterval result = {.mean = NAN, .standard_deviation = NAN, .low = NAN, .high = NAN};
     double sum = 0, squares = 0;
     for (int i = 0; i < count; i++) {
-        result.n += !isnan(values[i]);
-        sum += isnan(values[i]) ? 0 : values[i];
+        result.n += isfinite(values[i]);
+        sum += isfinite(values[i]) ? values[i] : 0;
     }
     result.undefined = count - result.n;
     if (result.n == 0) return result;
     result.mean = sum / result.n;
     if (result.n < 2) return result;
     for (int i = 0; i < count; i++) {
-        double deviation = isnan(values[i]) ? 0 : values[i] - result.mean;
+        double deviation = isfinite(values[i]) ? values[i] - result.mean : 0;
         squares += deviation * deviation;
     }
     result.standard_deviation = sqrt(squares / (result.n - 1));
@@ -36,7 +36,7 @@ double interval_half_width(const MeanInterval *interval) {
 Order order_of(const double *values, int count, double *sorted) {
     Order result = {0, NAN, NAN, NAN, NAN};
     for (int i = 0; i < count; i++)
-        if (!isnan(values[i])) sorted[result.n++] = values[i];
+        if (isfinite(values[i])) sorted[result.n++] = values[i];
     const int n = result.n;
     if (n == 0) return result;
     gsl_sort(sorted, 1, (size_t)n);

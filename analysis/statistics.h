@@ -1,9 +1,9 @@
 /* Numbers about numbers: what is said of a sample of seeds.
  *
- * Pure functions of arrays; they know nothing of records, settings or files. Undefined values (NaN) are left out and
- * counted, never read as 0; a statistic that does not exist (the interval of one value) is NaN. Every function names
- * its formula and a source. What resamples, compares or follows an axis has a file of its own: bootstrap.h,
- * permutation.h, effect.h, page_trend.h, ordered.h, regression.h. */
+ * Pure functions of arrays; they know nothing of records, settings or files. Undefined values (NaN, or infinite) are
+ * left out and counted, never read as 0; a statistic that does not exist (the interval of one value) is NaN. Every
+ * function names its formula and a source. What resamples, compares or follows an axis has a file of its own:
+ * bootstrap.h, permutation.h, effect.h, page_trend.h, ordered.h, regression.h. */
 #ifndef ANALYSIS_STATISTICS_H
 #define ANALYSIS_STATISTICS_H
 
@@ -15,7 +15,7 @@ enum { STREAM_RESAMPLES = 0, STREAM_SIGNS = 1 };
 /* A mean over seeds and how sure it is. */
 typedef struct MeanInterval {
     int n;                                /* defined values, that the rest is about */
-    int undefined;                        /* NaN values, left out */
+    int undefined;                        /* NaN or infinite values, left out */
     double mean;                          /* NaN for n = 0 */
     double standard_deviation, low, high; /* NaN for n < 2 */
 } MeanInterval;

@@ -70,8 +70,22 @@ static void the_interval_holds_the_true_mean_as_often_as_it_says(void **state) {
     assert_near((double)held / SAMPLES, 0.95, 4 * sqrt(0.95 * 0.05 / SAMPLES)); /* 4 standard errors */
 }
 
+static void an_infinite_value_is_undefined_and_counted_as_such(void **state) {
+    const double values[] = {1, INFINITY, 3, -INFINITY, NAN};
+    MeanInterval interval = mean_interval(values, 5, 0.95);
+    assert_int_equal(interval.n, 2);
+    assert_int_equal(interval.undefined, 3);
+    assert_near(interval.mean, 2, 0);
+    assert_true(isfinite(interval.low) && isfinite(interval.high));
+    double sorted[5];
+    Order order = order_of(values, 5, sorted);
+    assert_int_equal(order.n, 2);
+    assert_near(order.maximum, 3, 0);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_infinite_value_is_undefined_and_counted_as_such),
         cmocka_unit_test(a_mean_and_its_t_interval_are_those_of_the_textbook),
         cmocka_unit_test(more_confidence_makes_a_wider_interval),
         cmocka_unit_test(undefined_values_are_left_out_and_counted),
