@@ -201,10 +201,11 @@ static int judge_exit_code(const FolderState *state, const char *dir) {
         total += status_number(segment->status, "trainings", "total");
         parts++;
     }
-    if (worst != STATUS_OK) return worst;
+    bool all_begun = parts >= last.count;
+    if (worst != STATUS_OK) return worst == STATUS_FAILED && !all_begun ? STATUS_INCOMPLETE : worst;
     if (parts == 0) total = trainings_asked(dir);
     bool ended = census->trainings_done + census->trainings_diverged + census->trainings_failed >= (int64_t)total;
-    if (parts < last.count || (isfinite(total) && !ended)) return STATUS_INCOMPLETE;
+    if (!all_begun || (isfinite(total) && !ended)) return STATUS_INCOMPLETE;
     return census->trainings_failed > 0 ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -1,6 +1,7 @@
 /* See options.h. */
 #include "cli/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 
 enum { HELP_COLUMNS = 96, HELP_INDENT = 28 };
+static const double LONGEST_S = 1e9; /* some thirty years */
 
 /* Levenshtein distance, up to 63 characters of each. */
 static int edit_distance(const char *a, const char *b) {
@@ -47,6 +49,9 @@ static Status unknown_option(const Command *command, const char *name, Error *er
 static Status parse_duration(const char *text, double *seconds) {
     unsigned days = 0, a, b, c;
     int used = 0;
+    if (!isdigit((unsigned char)text[0])) return STATUS_USAGE; /* scanf would take blanks and signs */
+    const char *rest = text + strspn(text, "0123456789");
+    if (strchr(rest, ':') != NULL && rest[1 + strspn(rest + 1, "0123456789:")] != '\0') return STATUS_USAGE;
     if (sscanf(text, "%4u-%2u:%2u:%2u%n", &days, &a, &b, &c, &used) == 4 && text[used] == '\0') {
         *seconds = ((days * 24.0 + a) * 60 + b) * 60 + c;
         return STATUS_OK;
@@ -57,13 +62,13 @@ static Status parse_duration(const char *text, double *seconds) {
     }
     char *end;
     double value = strtod(text, &end);
-    if (end == text || !(value >= 0) || !isfinite(value)) return STATUS_USAGE;
+    if (end == text || !(value >= 0)) return STATUS_USAGE;
     double unit = *end == '\0' || strcmp(end, "s") == 0 ? 1
                   : strcmp(end, "m") == 0               ? 60
                   : strcmp(end, "h") == 0               ? 3600
                   : strcmp(end, "d") == 0               ? 86400
                                                         : 0;
-    if (unit == 0) return STATUS_USAGE;
+    if (unit == 0 || !(value * unit <= LONGEST_S)) return STATUS_USAGE;
     *seconds = value * unit;
     return STATUS_OK;
 }

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct SubmitOptions {
     BatchScript script;
@@ -121,9 +122,20 @@ static Status predict(const SubmitOptions *options, const Job *job, Error *err) 
 
 /* --- submitting ------------------------------------------------------------------------------------------------- */
 
+/* Slurm replaces patterns also in the folder that a relative path of the log starts from. */
+static Status check_place(const char *dir, Error *err) {
+    char place[PATH_MAX];
+    if (dir[0] == '/' || getcwd(place, sizeof place) == NULL || strpbrk(place, "%\\") == NULL) return STATUS_OK;
+    return error_set(err, STATUS_USAGE,
+                     "-o: Slurm takes no '%%' or backslash in the path of the log: expected an absolute path or "
+                     "another working folder than %s",
+                     place);
+}
+
 static Status submit(const char *script, const char *dir, Error *err) {
     char id[64];
-    Status status = run_folder_make(dir, err); /* Slurm does not make the folder of the log */
+    Status status = check_place(dir, err);
+    if (status == STATUS_OK) status = run_folder_make(dir, err); /* Slurm does not make the folder of the log */
     if (status == STATUS_OK) status = slurm_submit(script, id, sizeof id, err);
     if (status == STATUS_OK) printf("%s\n", id);
     return status;
@@ -137,12 +149,15 @@ static Status write_and_submit(SubmitOptions *options, Error *err) {
     if (status == STATUS_OK)
         status = job_read(script->job, options->overrides.items, options->overrides.count, &job, err);
     if (status != STATUS_OK) return status;
-    snprintf(dir, sizeof dir, "%s%s", script->dir != NULL ? "" : "results/",
-             script->dir != NULL ? script->dir : job_name(job));
+    int length = snprintf(dir, sizeof dir, "%s%s", script->dir != NULL ? "" : "results/",
+                          script->dir != NULL ? script->dir : job_name(job));
+    if (length >= (int)sizeof dir)
+        status =
+            error_set(err, STATUS_USAGE, "-o: expected a path of at most %zu bytes, not %d", sizeof dir - 1, length);
     script->dir = dir;
     script->name = job_name(job);
     script->program = program_name(program);
-    status = batch_script_write(script, &text, err);
+    if (status == STATUS_OK) status = batch_script_write(script, &text, err);
     if (status == STATUS_OK && !options->quiet) status = predict(options, job, err);
     if (status == STATUS_OK && options->print) fputs(text, stdout);
     if (status == STATUS_OK && !options->print) status = submit(text, dir, err);

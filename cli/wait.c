@@ -22,7 +22,17 @@ static const char details[] =
     "until a later run has done the rest. Exit code, as of palinode status --exit-code: 0 all done,\n"
     "1 done with failed trainings, 75 --timeout passed first, else that of a run that ended in an error.";
 
-/* "run 0002 running, 5 of 24 trainings done"; without numbers that change all the time. */
+/* A number of trainings, over the parts of the grid. */
+static double trainings(const FolderState *state, const char *which) {
+    double sum = 0;
+    for (int i = 0; i < state->n_segments; i++)
+        if (folder_segment_counts(state, &state->segments[i]))
+            sum += status_number(state->segments[i].status, "trainings", which);
+    return sum;
+}
+
+/* "run 0002 ended, done: 23 of 24 trainings done, 1 diverged, 0 failed"; no numbers before, as they change all the
+ * time. */
 static void describe(const FolderState *state, char text[TEXT_BYTES]) {
     const SegmentState *latest = folder_latest(state);
     if (latest == NULL) { /* results that were merged, or a run in its first moments */
@@ -30,15 +40,14 @@ static void describe(const FolderState *state, char text[TEXT_BYTES]) {
         return;
     }
     const char *reason = status_text(latest->status, "reason");
-    double total = status_number(latest->status, "trainings", "total");
+    double total = trainings(state, "total");
     snprintf(text, TEXT_BYTES, "run %s %s%s%s%s", status_text(latest->status, "segment"), run_state_name(latest->state),
              latest->state == RUN_ENDED && reason[0] != '\0' ? ", " : "", latest->state == RUN_ENDED ? reason : "",
              latest->state != RUN_RUNNING && state->exit_code == STATUS_INCOMPLETE ? "; waiting for the next" : "");
     if (state->exit_code != STATUS_INCOMPLETE && isfinite(total)) {
         size_t used = strlen(text);
-        snprintf(text + used, TEXT_BYTES - used, ": %lld of %.0f trainings done, %lld diverged, %lld failed",
-                 (long long)state->census.trainings_done, total, (long long)state->census.trainings_diverged,
-                 (long long)state->census.trainings_failed);
+        snprintf(text + used, TEXT_BYTES - used, ": %.0f of %.0f trainings done, %.0f diverged, %.0f failed",
+                 trainings(state, "done"), total, trainings(state, "diverged"), trainings(state, "failed"));
     }
 }
 

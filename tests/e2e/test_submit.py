@@ -91,6 +91,9 @@ def test_what_is_wrong_is_said_before_anything_is_submitted(tmp_path, job):
     refused(64, "--time is missing", job)
     refused(64, "at least 60 s", job, "--time", "59s")
     refused(64, "expected a duration", job, "--time", "soon")
+    for time_text in ("-1:00:00", "1--5:00:00", "1e300", "1e308d", " 1h", "0:-5:00", "nan"):
+        refused(64, "expected a duration", job, "--time", time_text)
+    refused(64, "-o: expected a path of at most", job, "--time", "1h", "-o", "a" * 5000)
     refused(64, "--chain and --once exclude each other", job, "--time", "1h", "--chain", "--once")
     refused(64, "--partition: expected", job, "--time", "1h", "--partition", "a b")
     refused(64, "--mem: expected", job, "--time", "1h", "--mem", "lots")
@@ -102,6 +105,15 @@ def test_what_is_wrong_is_said_before_anything_is_submitted(tmp_path, job):
     job.write_text("name: x\nmodel: {n_layers: 2}\n")
     refused(65, "job.yaml:2:9", job, "--time", "1h")
     assert not (tmp_path / "submitted").exists() and not (tmp_path / "results").exists()
+
+
+def test_a_folder_whose_name_slurm_would_replace_is_no_place_to_submit_from(tmp_path, job):
+    env = fake_sbatch(tmp_path, f"touch {tmp_path}/submitted; echo 17")
+    place = tmp_path / "100%j"
+    place.mkdir()
+    said = palinode("submit", job, "-q", "-o", "out", "--time", "1h", env=env, cwd=place, expect=64).stderr
+    assert "expected an absolute path" in said and not (tmp_path / "submitted").exists() and not list(place.iterdir())
+    assert palinode("submit", job, "-q", "-o", tmp_path / "out", "--time", "1h", env=env, cwd=place).stdout == "17\n"
 
 
 def test_without_slurm_or_when_it_refuses_the_error_names_sbatch(tmp_path, job):
@@ -126,6 +138,19 @@ def test_wait_ends_when_a_later_run_has_done_what_an_earlier_one_left(tmp_path, 
     assert "run 0002 ended, done: 4 of 4 trainings done, 0 diverged, 0 failed" in said
     assert palinode("wait", out, "-q").stderr == ""
     assert "no-such" in palinode("wait", tmp_path / "no-such", expect=74).stderr
+
+
+def test_wait_counts_all_parts_of_a_grid_and_stays_while_one_has_not_begun(tmp_path, job):
+    out = tmp_path / "out"
+    palinode("run", job, "-o", out, "--shard", "1/2")
+    palinode("wait", out, "--timeout", "0.1", expect=75)
+    path = out / "status-0001.json"
+    ended = json.loads(path.read_text())
+    path.write_text(json.dumps({**ended, "exit_code": 1}))  # a failed training of the first part says nothing of the second
+    palinode("wait", out, "--timeout", "0.1", expect=75)
+    path.write_text(json.dumps(ended))
+    palinode("run", job, "-o", out, "--shard", "2/2")
+    assert "run 0002 ended, done: 4 of 4 trainings done, 0 diverged, 0 failed" in palinode("wait", out).stderr
 
 
 def on_another_host(path, age_s):
