@@ -52,6 +52,7 @@ typedef struct Axis {
     double show_from, show_to;   /* what is shown at least, whatever the data; NaN: nothing */
     double bound_from, bound_to; /* beyond which nothing is shown, bands reach where they may; NaN: no bound */
     bool reversed;               /* its first value on top */
+    bool counts;                 /* whole numbers: no ticks between them */
     int n_ticks;                 /* 0: as gnuplot likes them */
     Tick *ticks;
 } Axis;

@@ -53,6 +53,7 @@ static Figure *begin(FigureSet *set, const CurveKind *kind, const char *name,
     Figure *figure = figure_begin(set, full);
     for (int i = 0; figure != NULL && i < PANELS; i++) {
         Panel *panel = measure_panel(figure, measure_at(kind, i, 0), kind->x_label);
+        panel->x.counts = true;
         panel->x.from = kind->first;
         panel->x.to = paper ? PAPER_LAST : points > kind->first + 1 ? points - 1 : kind->first + 1;
     }

@@ -27,6 +27,7 @@ static void add_flips(FigureSet *set, const Summary *summary, const Families *fa
     Slice slice = slice_along(summary, families, base, settings_find("evaluate.critique_quality"));
     for (int i = 0; i < 2; i++) {
         Panel *panel = measure_panel(figure, round_measure(sides[i].good, 1), "round of correction");
+        panel->x.counts = true;
         snprintf(panel->title, sizeof panel->title, "%s", sides[i].title);
     }
     figure_key(figure, KEY_TEXT, LINE_SOLID, 0, "critique quality q");

@@ -204,7 +204,8 @@ static void print_axis(const char *axis, const Axis *of, double from, double to,
     print_quoted(out, of->label);
     fprintf(out, " noenhanced%s\n", axis[0] == 'x' ? " offset 0,0.3" : "");
     if (of->n_ticks == 0) {
-        fprintf(out, "set %stics autofreq\n", axis);
+        const double few = 8; /* so many that gnuplot would mark halves */
+        fprintf(out, "set %stics %s\n", axis, of->counts && to - from < few ? "1" : "autofreq");
         return;
     }
     double taken = -INFINITY;

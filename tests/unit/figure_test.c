@@ -432,6 +432,17 @@ static void rounds_have_trajectories_flips_and_the_gain_against_self_check_accur
     drawing_free(drawing);
 }
 
+static void few_rounds_have_no_ticks_between_them(void **state) {
+    Drawing *drawing = drawing_of(table_with_rounds(3, ""));
+    free(drawn(drawing, figure_named(drawing, "rounds_flips"), "svg"));
+    char *script = text_of(drawing, "rounds_flips.gp");
+    assert_non_null(strstr(script, "set xtics 1\n"));
+    assert_null(strstr(script, "set xtics autofreq"));
+    assert_non_null(strstr(script, "set ytics autofreq"));
+    free(script);
+    drawing_free(drawing);
+}
+
 static void every_claim_has_a_figure_of_what_its_verdict_rests_on(void **state) {
     Drawing *drawing = drawing_of(table_with_rounds(
         4,
@@ -652,6 +663,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_training_figure_has_a_line_a_seed_and_the_mean_and_what_a_guess_costs),
         cmocka_unit_test(results_without_a_model_have_no_figures_of_models),
         cmocka_unit_test(rounds_have_trajectories_flips_and_the_gain_against_self_check_accuracy),
+        cmocka_unit_test(few_rounds_have_no_ticks_between_them),
         cmocka_unit_test(every_claim_has_a_figure_of_what_its_verdict_rests_on),
         cmocka_unit_test(ordered_colours_run_from_dark_to_light),
         cmocka_unit_test(bands_may_reach_past_the_lines_but_never_dwarf_them),
