@@ -199,10 +199,8 @@ int command_predict(int argc, char **argv) {
          .choices = "model|gd|mean|best|contrast|exact"},
         {"rounds", 0, OPTION_INTEGER, &request.rounds, "R",
          "rounds of self-correction by a causal model under a clean critic, at most n_points - 1 - n0: prompts are "
-         "in.xs, "
-         "in.y_star (B, N, d) and in.initial_responses (B, n0, d); out.answers (B, R + 1, d) and out.rewards (B, R) "
-         "are "
-         "written",
+         "in.xs, in.y_star (B, N, d) and in.initial_responses (B, n0, d); out.answers (B, R + 1, d) and out.rewards "
+         "(B, R) are written",
          .minimum = 1, .maximum = 1e6},
     };
     const Command command = {
