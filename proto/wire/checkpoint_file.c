@@ -27,12 +27,11 @@ static Status write_records(const char *path, const CheckpointRecord *checkpoint
 }
 
 Status checkpoint_file_write(const char *path, const CheckpointRecord *checkpoint, Error *err) {
-    char temporary[PATH_MAX], host[HOST_NAME_MAX + 1] = "";
-    gethostname(host, sizeof host - 1);
-    if (snprintf(temporary, sizeof temporary, "%s.tmp-%s-%ld", path, host, (long)getpid()) >= PATH_MAX)
-        return error_set(err, STATUS_IO, "%s: the path is too long", path);
+    char temporary[PATH_MAX];
+    Status status = durable_temporary(path, temporary, err);
+    if (status != STATUS_OK) return status;
     unlink(temporary); /* of an earlier process of this number */
-    Status status = write_records(temporary, checkpoint, err);
+    status = write_records(temporary, checkpoint, err);
     if (status == STATUS_OK && rename(temporary, path) != 0)
         status = error_set(err, STATUS_IO, "%s: cannot replace: %s", path, strerror(errno));
     if (status != STATUS_OK) {

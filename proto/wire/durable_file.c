@@ -46,10 +46,17 @@ Status durable_entry(const char *path, Error *err) {
     return status;
 }
 
+Status durable_temporary(const char *path, char temporary[PATH_MAX], Error *err) {
+    char host[HOST_NAME_MAX + 1] = "";
+    gethostname(host, sizeof host - 1);
+    if (snprintf(temporary, PATH_MAX, "%s.tmp-%s-%ld", path, host, (long)getpid()) < PATH_MAX) return STATUS_OK;
+    return error_set(err, STATUS_IO, "%s: the path is too long", path);
+}
+
 Status durable_replace(const char *path, const void *data, size_t size, Error *err) {
     char temporary[PATH_MAX];
-    if (snprintf(temporary, sizeof temporary, "%s.tmp-%ld", path, (long)getpid()) >= PATH_MAX)
-        return error_set(err, STATUS_IO, "%s: the path is too long", path);
+    Status status = durable_temporary(path, temporary, err);
+    if (status != STATUS_OK) return status;
     int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (descriptor < 0) return error_set(err, STATUS_IO, "%s: cannot create: %s", temporary, strerror(errno));
     bool written = durable_write(descriptor, data, size) == 0 && fsync(descriptor) == 0;
