@@ -20,8 +20,9 @@ struct Deal {
 bool shard_parse(const char *text, Shard *out) {
     enum { SHARDS_MAX = 100000 };
     char *slash, *end;
+    if (text[0] < '0' || text[0] > '9') return false; /* nor may strtol skip blanks or take a sign */
     long index = strtol(text, &slash, 10);
-    if (slash == text || *slash != '/' || slash[1] < '0' || slash[1] > '9') return false;
+    if (*slash != '/' || slash[1] < '0' || slash[1] > '9') return false;
     long count = strtol(slash + 1, &end, 10);
     if (*end != '\0' || index < 1 || count < index || count > SHARDS_MAX) return false;
     *out = count == 1 ? (Shard){0} : (Shard){.index = (int)index, .count = (int)count};

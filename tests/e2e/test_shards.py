@@ -51,7 +51,7 @@ def test_plan_counts_a_shard_and_all_shards_are_the_grid(tmp_path):
              for more in ([], ["--shard", "1/2"], ["--shard", "2/2"])]
     for key in ("to_train", "baseline_sets", "flops"):
         assert plans[0][key] == pytest.approx(plans[1][key] + plans[2][key])
-    for wrong in ("0/2", "3/2", "2", "a/b", "1/2x", "1/-2"):
+    for wrong in ("0/2", "3/2", "2", "a/b", "1/2x", "1/-2", " 1/2", "+1/2", "1/ 2"):
         done = palinode("run", job, "-o", tmp_path / "none", "--shard", wrong, expect=64)
         assert done.stderr.startswith("palinode: --shard: expected I/N"), done.stderr
 
