@@ -135,8 +135,10 @@ static double read_time(const char *text) {
 
 Status slurm_time_left(const SlurmJob *job, double *left_s, Error *err) {
     const char *told = getenv("SLURM_JOB_END_TIME"); /* newer versions set it */
-    if (told != NULL) {
-        *left_s = strtod(told, NULL) - (double)clock_unix_ms() / 1e3;
+    char *end = NULL;
+    double end_s = told != NULL ? strtod(told, &end) : 0;
+    if (end_s > 0 && isfinite(end_s) && *end == '\0') {
+        *left_s = end_s - (double)clock_unix_ms() / 1e3;
         return STATUS_OK;
     }
     char answer[ANSWER_BYTES];

@@ -98,6 +98,13 @@ static void the_time_left_is_read_in_every_form(void **state) {
     assert_int_equal(slurm_time_left(&job, &left_s, NULL), STATUS_OK);
     assert_near(left_s, 100, 5);
     assert_string_equal(asked(text), "");
+    const char *const no_times[] = {"", "0", "soon", "1e999", "170x"}; /* then squeue is */
+    for (size_t i = 0; i < sizeof no_times / sizeof no_times[0]; i++) {
+        setenv("SLURM_JOB_END_TIME", no_times[i], 1);
+        install("squeue", "echo 'RUNNING 1:00'");
+        assert_int_equal(slurm_time_left(&job, &left_s, NULL), STATUS_OK);
+        assert_near(left_s, 60, 0);
+    }
     end();
 }
 
