@@ -6,8 +6,8 @@
 #include "analysis/slice.h"
 #include "analysis/summary_tables.h"
 #include "analysis/verdict_tables.h"
+#include "analysis/whole_file.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -207,8 +207,10 @@ static void print_opening(const Report *report) {
 }
 
 Status report_write(const ReportContent *content, const char *figures_dir, const char *path, Error *err) {
-    FILE *out = fopen(path, "w");
-    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    WholeFile file;
+    Status status = whole_file_begin(&file, path, err);
+    if (status != STATUS_OK) return status;
+    FILE *out = file.out;
     const Summary *summary = content->completeness->summary;
     Report report = {content, summary, figures_dir, out};
     report_print_head(title_of(summary->table), out);
@@ -220,8 +222,5 @@ Status report_write(const ReportContent *content, const char *figures_dir, const
     report_print_provenance(summary->table, out);
     report_print_reproduction(summary->table, out);
     fputs("</body>\n</html>\n", out);
-    bool failed = ferror(out) != 0;
-    if (fclose(out) != 0 || failed)
-        return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    return STATUS_OK;
+    return whole_file_end(&file, STATUS_OK, err);
 }

@@ -1,6 +1,8 @@
 /* See rows.h. */
 #include "analysis/rows.h"
 
+#include "analysis/whole_file.h"
+
 #include "proto/wire/codec.h"
 
 #include <errno.h>
@@ -249,18 +251,15 @@ Status csv_write(const char *dir, const char *name, CsvBody body, const void *co
     char path[PATH_MAX];
     if (snprintf(path, sizeof path, "%s/%s", dir, name) >= PATH_MAX)
         return error_set(err, STATUS_IO, "%s: the path is too long", dir);
-    FILE *out = fopen(path, "w");
-    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    RowWriter *rows = rows_create(out, ROWS_CSV);
-    Status status = STATUS_OK;
+    WholeFile file;
+    Status status = whole_file_begin(&file, path, err);
+    if (status != STATUS_OK) return status;
+    RowWriter *rows = rows_create(file.out, ROWS_CSV);
     if (rows == NULL) {
         status = error_set(err, STATUS_NO_MEMORY, "%s: no memory for a row", path);
     } else {
         body(rows, context);
         status = rows_finish(rows, err);
-        if (status != STATUS_OK) error_prefix(err, status, "%s", path);
     }
-    if (fclose(out) != 0 && status == STATUS_OK)
-        status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    return status;
+    return whole_file_end(&file, status, err);
 }

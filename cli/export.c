@@ -1,5 +1,6 @@
 /* palinode export: results as CSV, JSON lines or a SQLite database, a row at a time. */
 #include "analysis/export.h"
+#include "analysis/whole_file.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/warning.h"
@@ -44,15 +45,9 @@ static Status replace_file(const char *path, const char *temporary, Status statu
 
 /* Writes a file beside path that takes its place when it is whole; what is no regular file is written as it is. */
 static Status write_file(const char *dir, const char *format, const char *table, const char *path, Error *err) {
-    char temporary[PATH_MAX];
-    struct stat about;
-    bool replace = stat(path, &about) != 0 || S_ISREG(about.st_mode);
-    FILE *out = !replace ? fopen(path, "w") : temporary_name(path, temporary) ? fopen(temporary, "w") : NULL;
-    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    Status status = write_to(dir, format, table, out, err);
-    if (fclose(out) != 0 && status == STATUS_OK)
-        status = error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    return replace ? replace_file(path, temporary, status, err) : status;
+    WholeFile file;
+    Status status = whole_file_begin(&file, path, err);
+    return status == STATUS_OK ? whole_file_end(&file, write_to(dir, format, table, file.out, err), err) : status;
 }
 
 static Status write_database(const char *dir, const char *path, Error *err) {

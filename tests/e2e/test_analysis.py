@@ -278,6 +278,20 @@ def test_a_database_that_cannot_be_finished_leaves_the_one_before(results, tmp_p
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("results.db")] == ["results.db"]
 
 
+def test_a_disk_that_is_full_leaves_tables_and_exports_of_before_and_names_the_file(results, tmp_path):
+    table, export = results / "tables" / "seeds.csv", tmp_path / "metrics.csv"
+    palinode("analyze", results)
+    palinode("export", results, "--format", "csv", "-o", export)
+    before = [path.read_bytes() for path in (table, export, results / "report.html")]
+    for path, command in ((table.parent, ["analyze", results]),
+                          (export, ["export", results, "--format", "csv", "-o", export])):
+        done = subprocess.run(["prlimit", "--fsize=2048", binary(), *command], env=environment(), text=True,
+                              capture_output=True, timeout=60, check=False)
+        assert done.returncode == 74 and str(path) in done.stderr and "written" in done.stderr, done.stderr
+    assert [path.read_bytes() for path in (table, export, results / "report.html")] == before
+    assert not list(results.glob("**/*.tmp-*")) and not list(tmp_path.glob("*.tmp-*"))
+
+
 # --- verify ----------------------------------------------------------------------------------------------------------
 
 
