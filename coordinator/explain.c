@@ -25,6 +25,7 @@ typedef struct Inquiry {
     HeaderRecord header;               /* of the file that is being read */
     IdTable cells;                     /* of the training that is asked about, measured */
     char last_run[64], end_reason[64]; /* "": it did not end in order */
+    char live_run[64];                 /* the last of those that go on (shards may do so side by side), "": none */
     int exclusion;                     /* of the job, from 1, that leaves the id out; 0: none */
 } Inquiry;
 
@@ -146,6 +147,8 @@ static Status collect(void *context, const RecordPlace *place, Record *record, E
         if (strcmp(inquiry->header.content, "models") == 0) return STATUS_OK;
         snprintf(inquiry->last_run, sizeof inquiry->last_run, "%s", place->segment);
         inquiry->end_reason[0] = '\0';
+        if (segment_is_alive(inquiry->dir, place->segment))
+            snprintf(inquiry->live_run, sizeof inquiry->live_run, "%s", place->segment);
     } else if (record->kind == RECORD_END && strcmp(inquiry->header.content, "models") != 0) {
         snprintf(inquiry->end_reason, sizeof inquiry->end_reason, "%s", record->of.end.reason);
     } else if (record_has_id(record)) {
@@ -209,8 +212,8 @@ static void say_pending(const Inquiry *inquiry) {
     size_t left = sizeof out->why - (size_t)used;
     if (run[0] == '\0')
         snprintf(more, left, ": no run was here yet");
-    else if (segment_is_alive(inquiry->dir, run))
-        snprintf(more, left, ": run %s is going on", run);
+    else if (inquiry->live_run[0] != '\0')
+        snprintf(more, left, ": run %s is going on", inquiry->live_run);
     else if (reason[0] == '\0')
         snprintf(more, left, ": run %s died before it came to it or while it was at it", run);
     else if (strcmp(reason, "limit") == 0)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 
 import pytest
 import records
@@ -125,6 +126,22 @@ def test_a_training_that_was_begun_names_its_checkpoint(tmp_path):
     told = explain(out, checkpoint.name)
     assert told["state"] == "pending" and "run 0001 ended before: interrupted" in told["why"]
     assert told["checkpoint"]["path"] == str(checkpoint) and 0 < told["checkpoint"]["step"] < 6000
+
+
+def test_what_a_live_shard_is_at_is_no_matter_of_a_later_run_that_ended(tmp_path):
+    job, out = write(tmp_path, SMALL.replace("steps: 30", "steps: 60000")), tmp_path / "out"
+    run = start("run", job, "-o", out, "--workers-per-rank", 1, "--shard", "1/2", "--checkpoint-every", "0.05")
+    try:
+        wait_for_trial(run.pid)
+        palinode("run", job, "-o", out, "--shard", "2/2", "--time-limit", 0, expect=75)
+        end = time.monotonic() + 60
+        while not (begun := [path for path in out.glob("checkpoints/*") if "." not in path.name]):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert explain(out, begun[0].name)["why"].endswith("run 0001 is going on")
+    finally:
+        run.send_signal(signal.SIGTERM)
+        run.communicate(timeout=60)
 
 
 def test_an_id_that_nothing_has_gets_the_nearest_information(whole):
