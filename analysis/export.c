@@ -3,6 +3,7 @@
 
 #include "analysis/table.h"
 #include "coordinator/journal.h"
+#include "proto/wire/record_content.h"
 
 #include <math.h>
 #include <search.h>
@@ -277,7 +278,7 @@ static void write_cell(Export *export, const CellRecord *cell) {
                                cell->fingerprint};
     measurement.settings.training = training->spec;
     measurement.settings.critic = cell->critic;
-    cell_evaluation(cell, &measurement.settings.evaluation);
+    record_cell_evaluation(cell, &measurement.settings.evaluation);
     example_rows(export->rows, &measurement, cell->self_check_accuracy, &cell->curves);
     round_rows(export->rows, &measurement, &cell->rounds);
 }

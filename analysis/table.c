@@ -3,6 +3,7 @@
 
 #include "coordinator/journal.h"
 #include "jobs/identity.h"
+#include "proto/wire/record_content.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -84,14 +85,6 @@ static Status add_header(Table *table, const HeaderRecord *header, Error *err) {
     return STATUS_OK;
 }
 
-void cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation) {
-    evaluation->prompts = cell->prompts;
-    if (cell->rounds.count == 0) return;
-    evaluation->rounds = cell->rounds.count - 1;
-    evaluation->initial_responses = cell->rounds.initial_responses;
-    evaluation->right_cosine = cell->rounds.right_cosine;
-}
-
 static Series series_of_cell(const CellRecord *cell, const Settings *defaults) {
     Series series = {.training_id = cell->training_id,
                      .cell_id = cell->cell_id,
@@ -102,7 +95,7 @@ static Series series_of_cell(const CellRecord *cell, const Settings *defaults) {
                      .rounds = cell->rounds,
                      .fingerprint = cell->fingerprint};
     series.settings.critic = cell->critic;
-    cell_evaluation(cell, &series.settings.evaluation);
+    record_cell_evaluation(cell, &series.settings.evaluation);
     return series;
 }
 

@@ -70,9 +70,6 @@ Status table_read(const char *const *dirs, int n_dirs, Table **out, char *warnin
  * only gd has steps. Never for lists of names (evaluate.baselines), which no record holds. */
 bool setting_applies(const Setting *setting, Predictor predictor);
 
-/* The settings that a cell's record tells of how it was measured; of one without rounds, those of rounds stay. */
-void cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation);
-
 /* Orders series (and trainings) by configuration, ignoring the seed; 0: the same configuration. */
 int series_compare_configuration(const Series *a, const Series *b);
 int spec_compare_configuration(const TrainingSpec *a, const TrainingSpec *b);

@@ -96,14 +96,9 @@ static Status do_work(Replay *replay, WorkItem *item, Error *err) {
     return status;
 }
 
-/* How a cell was measured, as its record tells. */
 static EvaluationSettings evaluation_of(const CellRecord *cell) {
     EvaluationSettings evaluation = settings_default().evaluation;
-    evaluation.prompts = cell->prompts;
-    evaluation.rounds = cell->rounds.count > 0 ? cell->rounds.count - 1 : 0;
-    if (cell->rounds.count == 0) return evaluation;
-    evaluation.initial_responses = cell->rounds.initial_responses;
-    evaluation.right_cosine = cell->rounds.right_cosine;
+    record_cell_evaluation(cell, &evaluation);
     return evaluation;
 }
 

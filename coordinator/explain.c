@@ -98,7 +98,7 @@ static void take_settings(Explanation *out, const Record *record) {
         out->settings.training = record->of.training.spec;
     } else if (record->kind == RECORD_CELL) {
         out->settings.critic = record->of.cell.critic;
-        out->settings.evaluation.prompts = record->of.cell.prompts;
+        record_cell_evaluation(&record->of.cell, &out->settings.evaluation);
     } else if (record->kind == RECORD_BASELINE) {
         out->settings.training.task = record->of.baseline.task;
         out->settings.training.seed = record->of.baseline.seed;

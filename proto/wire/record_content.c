@@ -41,6 +41,14 @@ bool record_is_failure(const Record *record) {
     return record->kind == RECORD_TRAINING && record->of.training.outcome == OUTCOME_FAILED;
 }
 
+void record_cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation) {
+    evaluation->prompts = cell->prompts;
+    evaluation->rounds = cell->rounds.count > 0 ? cell->rounds.count - 1 : 0;
+    if (evaluation->rounds == 0) return;
+    evaluation->initial_responses = cell->rounds.initial_responses;
+    evaluation->right_cosine = cell->rounds.right_cosine;
+}
+
 /* Encodes a record without its provenance and fingerprint. */
 static Status encode_content(const Record *record, Bytes *out, Error *err) {
     Record content = *record; /* borrows what the record owns */

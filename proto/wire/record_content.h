@@ -19,6 +19,10 @@ const char *record_fingerprint(const Record *record);
 /* A training that failed: no result, only the news that there is none. */
 bool record_is_failure(const Record *record);
 
+/* Sets what a cell's record tells of how it was measured: prompts, and rounds with what belongs to them (of one without
+ * rounds that stays). */
+void record_cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation);
+
 /* Where two records of one kind and id differ most. */
 typedef struct RecordDifference {
     bool differs;           /* in content; the fingerprint is no part of it */

@@ -73,6 +73,18 @@ def test_cells_and_baselines_are_explained_by_their_own_settings(whole):
     assert told["settings"]["evaluate.gd_steps"] == 50
 
 
+def test_a_cell_with_rounds_is_explained_by_those_it_was_measured_in(tmp_path):
+    job = write(tmp_path, SMALL.replace("model: {n_layer: [1, 2]", "model: {n_layer: 1").replace("count: 2", "count: 1"))
+    for rounds in ("2", "0"):  # the job that explain reads is the last
+        palinode("run", job, "-o", tmp_path / "out", "-q", "--set", f"evaluate.rounds={rounds}", "--set",
+                 "evaluate.initial_responses=1")
+    for row in rows(tmp_path / "out", "metrics"):
+        if row["predictor"] == "model" and row["index"] == 2 and row["metric"] == "nmse":
+            settings = explain(tmp_path / "out", row["cell_id"])["settings"]
+            for key in ("rounds",) if row["evaluate_rounds"] == 0 else ("rounds", "initial_responses", "right_cosine"):
+                assert settings[f"evaluate.{key}"] == row[f"evaluate_{key}"], (key, row)
+
+
 def test_what_is_pending_or_left_out_is_known_from_the_job(whole, tmp_path):
     job, out = write(tmp_path, WITHOUT), tmp_path / "out"
     palinode("run", job, "-o", out, "--limit", 1, expect=75)
