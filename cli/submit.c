@@ -10,6 +10,7 @@
 #include "jobs/job.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -132,13 +133,25 @@ static Status check_place(const char *dir, Error *err) {
                      place);
 }
 
-static Status submit(const char *script, const char *dir, Error *err) {
+/* The log, still empty, tells palinode wait that a job is in the queue; Slurm appends to it. Without it wait knows
+ * less, and the job is submitted, whatever becomes of its log. */
+static void open_log(const BatchScript *script, const char *id) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/slurm-%s%s.out", script->dir, id, script->shards > 0 ? "_1" : "");
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (log >= 0) close(log);
+}
+
+static Status submit(const BatchScript *batch, const char *script, Error *err) {
     char id[64];
+    const char *dir = batch->dir;
     Status status = check_place(dir, err);
     if (status == STATUS_OK) status = run_folder_make(dir, err); /* Slurm does not make the folder of the log */
     if (status == STATUS_OK) status = slurm_submit(script, id, sizeof id, err);
-    if (status == STATUS_OK) printf("%s\n", id);
-    return status;
+    if (status != STATUS_OK) return status;
+    open_log(batch, id);
+    printf("%s\n", id);
+    return STATUS_OK;
 }
 
 static Status write_and_submit(SubmitOptions *options, Error *err) {
@@ -160,7 +173,7 @@ static Status write_and_submit(SubmitOptions *options, Error *err) {
     if (status == STATUS_OK) status = batch_script_write(script, &text, err);
     if (status == STATUS_OK && !options->quiet) status = predict(options, job, err);
     if (status == STATUS_OK && options->print) fputs(text, stdout);
-    if (status == STATUS_OK && !options->print) status = submit(text, dir, err);
+    if (status == STATUS_OK && !options->print) status = submit(script, text, err);
     free(text);
     job_free(job);
     return status;

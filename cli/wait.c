@@ -10,17 +10,22 @@
 #include "coordinator/segments.h"
 #include "proto/base/clock.h"
 
+#include <dirent.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { WARNING_BYTES = 4096, TEXT_BYTES = 512 };
 
 static const char details[] =
     "A run that stopped early (at the end of its walltime, preempted, killed) is not done: wait goes on\n"
-    "until a later run has done the rest. Exit code, as of palinode status --exit-code: 0 all done,\n"
-    "1 done with failed trainings, 75 --timeout passed first, else that of a run that ended in an error.";
+    "until a later run has done the rest. A job of palinode submit that is still in the queue is waited\n"
+    "for, known by its empty log DIR/slurm-<job>.out; was it cancelled there, remove that file.\n"
+    "Exit code, as of palinode status --exit-code: 0 all done, 1 done with failed trainings,\n"
+    "75 --timeout passed first, else that of a run that ended in an error.";
 
 /* A number of trainings, over the parts of the grid. */
 static double trainings(const FolderState *state, const char *which) {
@@ -60,6 +65,23 @@ static Status run_has_told(const char *dir, bool *told, Error *err) {
     return status;
 }
 
+/* Whether a job was submitted since the last run began or ended and waits in the queue: its log is empty. */
+static bool job_is_queued(const char *dir, const FolderState *state) {
+    const SegmentState *latest = folder_latest(state);
+    double run_age_s = latest != NULL ? latest->age_s : INFINITY, now_s = (double)clock_unix_ms() / 1e3;
+    DIR *folder = opendir(dir);
+    struct dirent *entry;
+    bool queued = false;
+    while (folder != NULL && !queued && (entry = readdir(folder)) != NULL) {
+        struct stat log;
+        if (fnmatch("slurm-*.out", entry->d_name, 0) != 0) continue;
+        if (fstatat(dirfd(folder), entry->d_name, &log, 0) != 0 || log.st_size > 0) continue;
+        queued = now_s - (double)log.st_mtim.tv_sec - (double)log.st_mtim.tv_nsec / 1e9 < run_age_s;
+    }
+    if (folder != NULL) closedir(folder);
+    return queued;
+}
+
 /* What the folder says now; *exit_code 75 while there is something to wait for. */
 static Status look(const char *dir, char text[TEXT_BYTES], int *exit_code, Error *err) {
     FolderState *state = NULL;
@@ -75,6 +97,10 @@ static Status look(const char *dir, char text[TEXT_BYTES], int *exit_code, Error
     }
     if (status != STATUS_OK) return status;
     describe(state, text);
+    if (state->exit_code != STATUS_INCOMPLETE && job_is_queued(dir, state)) {
+        state->exit_code = STATUS_INCOMPLETE;
+        snprintf(text, TEXT_BYTES, "a job that was submitted has not begun; waiting for it");
+    }
     *exit_code = state->exit_code;
     if (*exit_code != STATUS_INCOMPLETE) print_warnings(warning); /* before, a file may be caught in the making */
     folder_state_free(state);

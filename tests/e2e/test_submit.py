@@ -153,6 +153,18 @@ def test_wait_counts_all_parts_of_a_grid_and_stays_while_one_has_not_begun(tmp_p
     assert "run 0002 ended, done: 4 of 4 trainings done, 0 diverged, 0 failed" in palinode("wait", out).stderr
 
 
+def test_wait_does_not_take_what_was_done_before_for_a_job_that_is_still_in_the_queue(tmp_path, job):
+    out, env = tmp_path / "out", fake_sbatch(tmp_path, "cat >/dev/null; echo 17")
+    palinode("run", job, "-o", out)
+    palinode("wait", out, "-q")
+    for options, log in (((), "slurm-17.out"), (("--array", 3), "slurm-17_1.out")):
+        palinode("submit", job, "-o", out, "--time", "1h", "--set", "seeds.count=3", *options, env=env)
+        assert (out / log).read_bytes() == b""
+        assert "has not begun" in palinode("wait", out, "--timeout", "0.1", expect=75).stderr
+        palinode("run", job, "-o", out, "--set", "seeds.count=3")
+        assert "ended, done: 6 of 6 trainings done" in palinode("wait", out).stderr
+
+
 def on_another_host(path, age_s):
     """Makes a status file that of a run on another host, last heard of age_s ago."""
     status = json.loads(path.read_text())
