@@ -73,6 +73,11 @@ static int64_t count_outcomes(const Table *a, const Table *b) {
 
 /* --- differences ------------------------------------------------------------------------------------------------ */
 
+/* Whether it is equal at every seed: such a difference needs no test, and takes nothing from those that do. */
+static bool is_equal(const Difference *difference) {
+    return difference->largest == 0;
+}
+
 /* Paired differences of a measure at the common seeds. differences: room for every series of a. */
 static Difference difference_of(const Configuration *a, const Configuration *b, Measure measure, double *differences) {
     Difference result = {.a = a, .b = b, .measure = measure, .largest = NAN};
@@ -93,7 +98,7 @@ static Difference difference_of(const Configuration *a, const Configuration *b, 
     result.mean_b = n > 0 ? result.mean_b / n : NAN;
     result.interval = mean_interval(differences, n, CONFIDENCE_95);
     double mean = result.interval.mean, error = result.interval.standard_deviation / sqrt((double)n);
-    if (result.largest == 0) {
+    if (is_equal(&result)) {
         result.t = 0;
         result.p = n < 2 ? NAN : 1;
     } else {
@@ -148,10 +153,10 @@ static Status correct(Comparison *comparison, Error *err) {
     double *p = malloc(2 * ((size_t)n + 1) * sizeof *p);
     if (p == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for %d comparisons", n);
     for (int i = 0; i < n; i++)
-        p[i] = comparison->differences[i].p;
+        p[i] = is_equal(&comparison->differences[i]) ? NAN : comparison->differences[i].p;
     holm_adjust(p, n, p + n);
     for (int i = 0; i < n; i++) {
-        comparison->differences[i].p_holm = p[n + i];
+        comparison->differences[i].p_holm = is_equal(&comparison->differences[i]) ? 1 : p[n + i];
         comparison->n_significant += p[n + i] <= comparison->alpha;
     }
     free(p);
@@ -247,14 +252,19 @@ static void print_bits(const Comparison *comparison, FILE *out) {
         fprintf(out, ", as their numerics fingerprints are not either");
     else if (unequal > 0)
         fprintf(out, ", %lld of them with equal numerics fingerprints", (long long)bits->unexplained);
-    int n = comparison->n_differences, tested = 0;
-    for (int i = 0; i < n; i++)
-        tested += !isnan(comparison->differences[i].p);
-    if (unequal > 0 && tested == 0)
+    int changed = 0, tested = 0;
+    for (int i = 0; i < comparison->n_differences; i++) {
+        const Difference *difference = &comparison->differences[i];
+        changed += !is_equal(difference);
+        tested += !is_equal(difference) && !isnan(difference->p);
+    }
+    if (unequal > 0 && changed == 0)
+        fprintf(out, "; the means that are compared are equal");
+    else if (unequal > 0 && tested == 0)
         fprintf(out, "; one seed in common: whether means differ cannot be tested");
     else if (unequal > 0)
-        fprintf(out, "; %d of %d means differ significantly (paired t, Holm, %g)", comparison->n_significant, tested,
-                comparison->alpha);
+        fprintf(out, "; of %d means that differ %d do so significantly (paired t, Holm, %g)", tested,
+                comparison->n_significant, comparison->alpha);
     if (comparison->outcomes > 0)
         fprintf(out, "; %lld training%s ended differently", (long long)comparison->outcomes,
                 comparison->outcomes == 1 ? "" : "s");

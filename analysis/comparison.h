@@ -14,7 +14,7 @@ typedef struct Difference {
     double mean_a, mean_b; /* over the common seeds at which both are defined */
     MeanInterval interval; /* of B - A; n: those seeds */
     double largest;        /* |B - A| of the seed where it is largest; NaN: n is 0 */
-    double t, p, p_holm;   /* Student's paired t and its two-sided p, and that corrected over all differences; t is NaN
+    double t, p, p_holm;   /* Student's paired t and its two-sided p, and that corrected over all that differ; t is NaN
                               for one seed, infinite where all seeds differ by the same; 0, p 1 where none differs */
 } Difference;
 

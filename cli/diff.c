@@ -108,7 +108,7 @@ int command_diff(int argc, char **argv) {
         .details = "Results of folders A and B are matched by their settings and seeds. The first line is the answer:\n"
                    "identical, unaltered (equal to the bit, but one side has more), different, or nothing to compare.\n"
                    "Results that differ are shown as paired differences B - A over common seeds with 95 % t intervals\n"
-                   "and p-values of the paired t test, corrected by Holm over all. Exit code 0 whatever the answer.",
+                   "and p-values of the paired t test, corrected by Holm. Exit code 0 whatever the answer.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
         .min_operands = 2,
