@@ -100,7 +100,8 @@ const Family *slice_family(const Summary *summary, const Families *families, con
         const Family *family = &families->items[i];
         if (family->axis != axis || !is_model(family->members[0])) continue;
         int differing = differing_axes(summary, nearest_member(summary, family, base), base);
-        if (best != NULL && (differing > fewest || (differing == fewest && family->n <= best->n))) continue;
+        if (differing == 0) return family;
+        if (best != NULL && (family->n < best->n || (family->n == best->n && differing >= fewest))) continue;
         best = family;
         fewest = differing;
     }

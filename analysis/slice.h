@@ -28,8 +28,8 @@ bool setting_is_ordered(const Setting *setting);
  * nearest to the defaults, the paper's scale; of equals the first. Numbers of seeds do not count, so that the base
  * stays while a run goes on. NULL: there is no model. */
 const Configuration *slice_base(const Summary *summary, const Families *families);
-/* The family of models along an axis that holds base; if none does, the one with a member that differs from base in
- * the fewest axes, of equals the largest. NULL: nothing compares the axis' values all else equal. */
+/* The family of models along an axis that holds base; if none does, the largest, of equals the one with a member that
+ * differs from base in the fewest axes. NULL: nothing compares the axis' values all else equal. */
 const Family *slice_family(const Summary *summary, const Families *families, const Configuration *base,
                            const Setting *axis);
 /* That family as a slice; without one base is its only member. */
