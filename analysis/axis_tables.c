@@ -260,7 +260,7 @@ static Status add_pair(Desk *desk, const Configuration *base, Sheet *sheet, cons
     else
         sheet_add(sheet, "-");
     if (isfinite(pair.effect.d_z))
-        sheet_add(sheet, "%.2f", pair.effect.d_z);
+        sheet_add(sheet, "%.3g", pair.effect.d_z);
     else
         sheet_add(sheet, "-");
     sheet_add(sheet, "%d", pair.difference.n);

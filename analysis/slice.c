@@ -211,13 +211,17 @@ const char *slice_fixed(const Summary *summary, const Slice *slice, const Settin
 const char *slice_family_label(const Summary *summary, const Family *family, const Configuration *base, char *text,
                                size_t text_bytes) {
     const Configuration *nearest = nearest_member(summary, family, base);
-    char apart[96] = "";
+    char apart[96] = "", name[64];
+    setting_label(family->axis, text, text_bytes);
     for (int i = 0; i < summary->table->n_axes; i++) {
         const Setting *other = summary->table->axes[i];
-        if (other != family->axis && setting_applies(other, PREDICTOR_MODEL) && !agree(other, nearest, base))
+        if (other == family->axis || !setting_applies(other, PREDICTOR_MODEL)) continue;
+        size_t used = strlen(text);
+        if (!agree(other, family->members[0], family->members[1]))
+            snprintf(text + used, text_bytes - used, " with %s", setting_label(other, name, sizeof name));
+        else if (!agree(other, nearest, base))
             append_value(other, nearest, apart, sizeof apart);
     }
-    setting_label(family->axis, text, text_bytes);
     size_t used = strlen(text);
     if (apart[0] != '\0') snprintf(text + used, text_bytes - used, " (%s)", apart);
     return text;

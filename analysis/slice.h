@@ -48,7 +48,8 @@ int slice_values(const Summary *summary, const Setting *setting, double *values,
 const char *slice_label(const Summary *summary, const Slice *slice, int member, char *text, size_t text_bytes);
 /* The axes in which all members agree, but for skip (NULL: none): "n_head 3, q 1". Empty: there are none. */
 const char *slice_fixed(const Summary *summary, const Slice *slice, const Setting *skip, char *text, size_t text_bytes);
-/* The axis of a family, and where it does not hold base the settings that keep it apart: "ffn (n_layer 8)". */
+/* The axis of a family, those that move with it, and where it does not hold base the settings that keep it apart:
+ * "ffn (n_layer 8)", "n_head with n_embd". */
 const char *slice_family_label(const Summary *summary, const Family *family, const Configuration *base, char *text,
                                size_t text_bytes);
 /* The axis in a legend or below a panel: "critique quality q", "n_layer". */

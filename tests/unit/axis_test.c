@@ -168,6 +168,15 @@ static void the_sheet_tells_each_axis_from_its_first_value_to_its_last(void **st
     results_free(&results);
 }
 
+static void the_sheet_names_the_axes_that_move_with_one(void **state) {
+    Results results = results_of(deep_table(6, true));
+    Sheet *sheet = axis_sheet(results.summary, results.families);
+    assert_string_equal(sheet->cells[7], "n_layer with n_embd");
+    assert_string_equal(sheet->cells[14], "q");
+    sheet_free(sheet);
+    results_free(&results);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_family_agrees_in_everything_but_its_axis),
@@ -176,6 +185,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_straight_line_has_no_knee),
         cmocka_unit_test(every_pair_and_every_trend_is_a_row),
         cmocka_unit_test(the_sheet_tells_each_axis_from_its_first_value_to_its_last),
+        cmocka_unit_test(the_sheet_names_the_axes_that_move_with_one),
     };
     return run_tests(tests, argc, argv);
 }
