@@ -7,7 +7,7 @@ import time
 import pytest
 import records
 from conftest import palinode
-from test_run import SMALL, start, wait_for_trial, write
+from test_run import SMALL, start, write
 
 # two trainings of some two seconds each
 LONG = (SMALL.replace("steps: 30", "steps: 5000").replace("n_layer: [1, 2]", "n_layer: 1")
@@ -68,9 +68,11 @@ def test_the_time_limit_is_the_batch_job_s_and_the_option_goes_before_it(tmp_pat
 
 def test_usr1_to_mpirun_saves_what_both_ranks_run_and_the_next_run_goes_on(tmp_path, proto):
     job, out = write(tmp_path, LONG), tmp_path / "out"
-    run = start("run", job, "-o", out, "--workers-per-rank", 1, mpirun=2)
-    wait_for_trial(run.pid)
-    time.sleep(1.2)
+    run = start("run", job, "-o", out, "--workers-per-rank", 1, "--checkpoint-every", "0.05", mpirun=2)
+    end = time.monotonic() + 60
+    while not any("." not in path.name for path in out.glob("checkpoints/*")):  # then there are steps to keep
+        assert time.monotonic() < end and run.poll() is None
+        time.sleep(0.01)
     run.send_signal(signal.SIGUSR1)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 75 and "saving what runs" in said, said
