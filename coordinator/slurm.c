@@ -169,6 +169,8 @@ Status slurm_cancel(const char *job, Error *err) {
 Status slurm_submit(const char *script, char *id, size_t id_bytes, Error *err) {
     char answer[ANSWER_BYTES];
     Status status = ask((const char *const[]){"sbatch", "--parsable", NULL}, script, answer, err);
-    if (status == STATUS_OK) snprintf(id, id_bytes, "%.*s", (int)strcspn(answer, ";"), answer); /* "id;cluster" */
-    return status;
+    if (status != STATUS_OK) return status;
+    snprintf(id, id_bytes, "%.*s", (int)strcspn(answer, ";"), answer); /* "id;cluster" */
+    if (id[0] != '\0' && id[strspn(id, "0123456789")] == '\0') return STATUS_OK;
+    return error_set(err, STATUS_IO, "sbatch --parsable: expected the number of a job, not '%s'", answer);
 }

@@ -122,6 +122,10 @@ def test_without_slurm_or_when_it_refuses_the_error_names_sbatch(tmp_path, job):
     assert "invalid account" in said and "sbatch --parsable failed" in said
     said = palinode("submit", job, "-o", tmp_path / "out", "--time", "1h", env={"PATH": "/nowhere"}, expect=74).stderr
     assert "sbatch is not installed here" in said
+    for answer in ("", "Submitted batch job 17"):
+        (tmp_path / "bin/sbatch").write_text(f"#!/bin/sh\ncat >/dev/null; echo '{answer}'\n")
+        said = palinode("submit", job, "-q", "-o", tmp_path / "out", "--time", "1h", env=env, expect=74).stderr
+        assert f"expected the number of a job, not '{answer}'" in said and not list((tmp_path / "out").iterdir())
 
 
 def test_wait_ends_when_a_later_run_has_done_what_an_earlier_one_left(tmp_path, job):
