@@ -295,7 +295,7 @@ def on_terminal(command, seconds=60):
 
 @pytest.mark.parametrize("launch", [[], ["mpirun", "-n", "2", "--oversubscribe", "--bind-to", "none"]])
 def test_a_terminal_shows_one_live_line_also_under_mpirun(tmp_path, launch):
-    job = write(tmp_path, SMALL.replace("steps: 30", "steps: 1500"))
+    job = write(tmp_path, SMALL.replace("steps: 30", "steps: 5000"))
     code, shown = on_terminal([*launch, binary(), "run", str(job), "-o", str(tmp_path / "out")])
     assert code == 0, shown
     lines = re.findall(r"\r\[[#.]{20}\] \d/4 trainings[^\r\n]*", shown)
