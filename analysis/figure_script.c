@@ -329,16 +329,25 @@ static void print_panel(const Figure *figure, const Layout *layout, int number, 
     fprintf(out, "NaN notitle\n"); /* ends the list */
 }
 
+/* What a ~/.gnuplot may have changed would change the figure for whoever draws it again: all of it is said here. reset
+ * leaves encoding, separator, linetypes and options of terminals as they are. */
 static void print_terminal(const Figure *figure, const Layout *layout, FILE *out) {
     fprintf(out, FIGURE_SCRIPT_OPENING " To draw it again, here: gnuplot %s.gp   (as PNG: gnuplot -e png=1 %s.gp)\n",
             figure->name, figure->name);
+    fprintf(out, "reset\n"
+                 "set encoding utf8\n"
+                 "set decimalsign '.'\n"
+                 "set datafile separator whitespace\n"
+                 "unset monochrome\n"
+                 "do for [number = 1:999] { unset linetype number }\n");
     fprintf(out,
             "if (exists('png')) {\n"
-            "    set terminal pngcairo size %d,%d fontscale 1.8 linewidth 2 pointscale 1.8 font 'Arial,12' background "
-            "'#ffffff'\n"
+            "    set terminal pngcairo size %d,%d enhanced color notransparent nocrop butt solid fontscale 1.8 "
+            "linewidth 2 dashlength 1 pointscale 1.8 font 'Arial,12' background '#ffffff'\n"
             "    set output '%s.png'\n"
             "} else {\n"
-            "    set terminal svg size %d,%d font 'Arial,13' background '#ffffff'\n"
+            "    set terminal svg size %d,%d fixed enhanced butt solid fontscale 1 linewidth 1 font 'Arial,13' "
+            "background '#ffffff'\n"
             "    set output '%s.svg'\n"
             "}\n",
             2 * layout->width, 2 * layout->height, figure->name, layout->width, layout->height, figure->name);
@@ -347,8 +356,7 @@ static void print_terminal(const Figure *figure, const Layout *layout, FILE *out
 void figure_print_script(const Figure *figure, FILE *out) {
     Layout layout = layout_of(figure);
     print_terminal(figure, &layout, out);
-    fprintf(out, "set encoding utf8\n"
-                 "set minussign\n"
+    fprintf(out, "set minussign\n"
                  "set border 3 linecolor rgb '#555555' linewidth 1\n"
                  "set tics nomirror out scale 0.6 textcolor rgb '#333333'\n"
                  "set grid ytics linecolor rgb '#e6e6e6' linetype 1 linewidth 0.8\n"

@@ -13,13 +13,29 @@
 
 enum { EXIT_NO_PROGRAM = 127 };
 
+/* What gnuplot gets of the caller's environment: what it takes to find and start it. Fonts, terminals, encodings and
+ * numbers are for the script to say; with --default-settings it reads no file of the user's either. */
+static void choose_environment(char *chosen[]) {
+    static const char *const wanted[] = {"PATH=", "LD_LIBRARY_PATH=", "TMPDIR="};
+    static char locale[] = "LC_ALL=C";
+    int n = 0;
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        for (char **variable = environ; *variable != NULL; variable++)
+            if (strncmp(*variable, wanted[i], strlen(wanted[i])) == 0) {
+                chosen[n++] = *variable;
+                break;
+            }
+    chosen[n++] = locale;
+    chosen[n] = NULL;
+}
+
 /* In the child: gnuplot in dir, its messages into the pipe. */
 static void become_gnuplot(const char *dir, const char *script, bool png, int messages) {
+    char *arguments[] = {"gnuplot", "--default-settings", "-e", png ? "png=1" : "", (char *)script, NULL};
+    char *environment[5];
+    choose_environment(environment);
     if (chdir(dir) != 0 || dup2(messages, STDOUT_FILENO) < 0 || dup2(messages, STDERR_FILENO) < 0) _exit(1);
-    if (png)
-        execlp("gnuplot", "gnuplot", "-e", "png=1", script, (char *)NULL);
-    else
-        execlp("gnuplot", "gnuplot", script, (char *)NULL);
+    execvpe("gnuplot", arguments, environment);
     _exit(errno == ENOENT ? EXIT_NO_PROGRAM : 1);
 }
 

@@ -98,6 +98,28 @@ def test_a_figure_can_be_drawn_again_from_what_lies_beside_it(results):
     assert picture.read_text() == first
 
 
+def test_a_users_settings_of_gnuplot_change_no_figure_neither_when_drawn_nor_when_drawn_again(results, tmp_path):
+    palinode("analyze", results, "--png")
+    figures = results / "figures"
+    first = {path.name: path.read_bytes() for path in figures.iterdir()}
+    (tmp_path / ".gnuplot").write_text(
+        "set datafile separator ','\nset decimalsign ','\nset encoding iso_8859_1\nset monochrome\n"
+        "set linetype 1 linewidth 5 dashtype 2\nset style data histograms\nset logscale y 3\nset label 7 'x' at 1,1\n"
+        "set terminal pngcairo size 99,99 dashed rounded linewidth 6 fontscale 7 noenhanced\n"
+        "set terminal svg size 99,99 dynamic rounded linewidth 7 fontscale 3 font 'Courier,30' noenhanced\n"
+    )
+    theirs = {"HOME": str(tmp_path), "GNUTERM": "dumb", "LC_ALL": "C", "GDFONTPATH": "/nowhere"}
+    palinode("analyze", results, "--png", env=theirs)
+    assert {path.name: path.read_bytes() for path in figures.iterdir()} == first
+    for name in ("quality", "n_layer_by_quality", "cost"):
+        for arguments, suffix in ([], "svg"), (["-e", "png=1"], "png"):
+            (figures / f"{name}.{suffix}").unlink()
+            subprocess.run(
+                ["gnuplot", *arguments, f"{name}.gp"], cwd=figures, env=environment(theirs), check=True, timeout=30
+            )
+            assert (figures / f"{name}.{suffix}").read_bytes() == first[f"{name}.{suffix}"]
+
+
 def test_figures_that_are_no_longer_drawn_go_and_those_of_others_stay(results):
     palinode("analyze", results)
     other = results / "figures" / "mine.gp"
