@@ -1,6 +1,8 @@
 /* See slurm.h. Programs are started with posix_spawn, which copies no memory: a process that uses MPI must not fork. */
 #include "coordinator/slurm.h"
 
+#include "coordinator/slurm_environment.h"
+
 #include "proto/base/clock.h"
 
 #include <errno.h>
@@ -15,8 +17,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { ANSWER_BYTES = 256 };
 static const double PATIENCE_S = 120; /* for an answer of a busy controller */
@@ -52,8 +52,9 @@ static bool read_answer(int fd, char *answer, size_t size) {
     return false;
 }
 
-/* Starts argv with the caller's environment, default signals, and these descriptors as standard input and output. */
-static int start(char *const argv[], int input, int output, pid_t *pid) {
+/* Starts argv with this environment, default signals, and these descriptors as standard input and output. */
+static int start(char *const argv[], char *const environment[], int input, int output, pid_t *pid) {
+    if (environment == NULL) return ENOMEM;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none, piped;
@@ -67,13 +68,13 @@ static int start(char *const argv[], int input, int output, pid_t *pid) {
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &piped);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    int failed = posix_spawnp(pid, argv[0], &files, &attributes, argv, environ);
+    int failed = posix_spawnp(pid, argv[0], &files, &attributes, argv, environment);
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     return failed;
 }
 
-/* Runs a program of Slurm with input (NULL: none) and takes the first line of its standard output. */
+/* Runs a program of Slurm with input (a batch script; NULL: none) and takes the first line of its standard output. */
 static Status ask(const char *const *command, const char *input, char answer[ANSWER_BYTES], Error *err) {
     int wait_status = 0, ends[2], in = open_text(input != NULL ? input : "");
     pid_t pid;
@@ -81,7 +82,9 @@ static Status ask(const char *const *command, const char *input, char answer[ANS
         if (in >= 0) close(in);
         return error_set(err, STATUS_IO, "cannot start %s: %s", command[0], strerror(errno));
     }
-    int failed = start((char *const *)command, in, ends[1], &pid);
+    char **environment = slurm_environment(input);
+    int failed = start((char *const *)command, environment, in, ends[1], &pid);
+    free(environment);
     close(in);
     close(ends[1]);
     bool answered = failed == 0 && read_answer(ends[0], answer, ANSWER_BYTES);

@@ -161,6 +161,42 @@ static void a_script_reaches_sbatch_whole_and_its_number_comes_back(void **state
     end();
 }
 
+/* Whether the environment that a program wrote down has this line. */
+static bool has_line(const char *line) {
+    char command[512];
+    snprintf(command, sizeof command, "grep -qxF '%s' %s/environment", line, folder);
+    return system(command) == 0;
+}
+
+static void no_habit_of_the_user_changes_what_the_programs_are_asked_or_answer(void **state) {
+    static const char *const variables[][2] = {
+        {"SQUEUE_FORMAT", "%i"},        {"SQUEUE_STATES", "PENDING"},  {"SCANCEL_INTERACTIVE", "1"},
+        {"SLURM_TIME_FORMAT", "%H"},    {"LC_ALL", "C.UTF-8"},         {"SBATCH_WAIT", "1"},
+        {"SBATCH_TIMELIMIT", "1"},      {"SBATCH_ACCOUNT", "physics"}, {"SBATCH_PARTITION", "long"},
+        {"SLURM_CONF", "/etc/my.conf"}, {"HOME", "/home/me"},          {"SBATCH_QOS", "night"}};
+    begin();
+    const SlurmJob job = {.name = "7"};
+    double left_s;
+    char command[256], id[16];
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        setenv(variables[i][0], variables[i][1], 1);
+    snprintf(command, sizeof command, "env >%s/environment; echo RUNNING 1:00", folder);
+    install("squeue", command);
+    assert_int_equal(slurm_time_left(&job, &left_s, NULL), STATUS_OK);
+    assert_false(has_line("SQUEUE_FORMAT=%i") || has_line("SQUEUE_STATES=PENDING") || has_line("SLURM_TIME_FORMAT=%H"));
+    assert_false(has_line("SCANCEL_INTERACTIVE=1") || has_line("LC_ALL=C.UTF-8"));
+    assert_true(has_line("LC_ALL=C") && has_line("SLURM_CONF=/etc/my.conf") && has_line("HOME=/home/me"));
+    snprintf(command, sizeof command, "env >%s/environment; echo 12", folder);
+    install("sbatch", command);
+    const char script[] = "#!/bin/bash\n#SBATCH --time=0-01:00:00\n#SBATCH --partition=short\n#SBATCH --qos-like=1\n";
+    assert_int_equal(slurm_submit(script, id, sizeof id, NULL), STATUS_OK);
+    assert_false(has_line("SBATCH_WAIT=1") || has_line("SBATCH_TIMELIMIT=1") || has_line("SBATCH_PARTITION=long"));
+    assert_true(has_line("SBATCH_ACCOUNT=physics") && has_line("SBATCH_QOS=night") && has_line("LC_ALL=C.UTF-8"));
+    for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++)
+        unsetenv(variables[i][0]);
+    end();
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_of_an_array_is_called_by_its_index),
@@ -168,6 +204,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(only_a_running_job_is_put_back_into_the_queue),
         cmocka_unit_test(what_a_program_refuses_is_an_error_that_names_it),
         cmocka_unit_test(a_script_reaches_sbatch_whole_and_its_number_comes_back),
+        cmocka_unit_test(no_habit_of_the_user_changes_what_the_programs_are_asked_or_answer),
     };
     return run_tests(tests, argc, argv);
 }
