@@ -94,19 +94,19 @@ static void add_references(Figure *figure, const Summary *summary, const Slice *
     figure_key(figure, KEY_LINE, LINE_DASHED, COLOUR_GREY, "gd");
 }
 
-/* The released model's curves beside those of a slice over quality. */
-static void add_released(Figure *figure, const Configuration *base, const Slice *slice) {
-    ReleasedScale scale = released_scale(&base->series->settings);
+/* The released model's curves beside those of a slice over quality, where its models are that one. */
+static void add_released(Figure *figure, const Slice *slice) {
     bool any = false;
-    for (int i = 0; i < slice->n && scale != RELEASED_UNRELATED; i++) {
-        double quality = setting_get(slice->axis, &slice->members[i]->series->settings);
-        const ReleasedCurve *curve = released_curve(quality);
+    for (int i = 0; i < slice->n; i++) {
+        const Settings *settings = &slice->members[i]->series->settings;
+        const ReleasedCurve *curve = released_curve(settings);
         if (curve == NULL) continue;
         any = true;
         for (int panel = 0; panel < PANELS; panel++) {
             if (by_examples.metrics[panel] != METRIC_NMSE) continue;
-            Layer *layer = figure_layer(figure, &figure->panels[panel], LAYER_LINES,
-                                        axis_colour(slice->axis, i, slice->n), "released model, quality %g", quality);
+            Layer *layer =
+                figure_layer(figure, &figure->panels[panel], LAYER_LINES, axis_colour(slice->axis, i, slice->n),
+                             "released model, quality %g", settings->critic.quality);
             if (layer != NULL) layer->style = LINE_DOTTED;
             for (int at = RELEASED_FIRST; at <= RELEASED_LAST; at++)
                 figure_datum(figure, layer, at, curve->nmse[at - RELEASED_FIRST], NAN, NAN);
@@ -114,9 +114,7 @@ static void add_released(Figure *figure, const Configuration *base, const Slice 
     }
     if (!any) return;
     figure_key(figure, KEY_LINE, LINE_DOTTED, COLOUR_GREY, "released, 1 run");
-    if (scale == RELEASED_OTHER) figure_key(figure, KEY_NOTE, LINE_SOLID, 0, "(20 layers)");
-    figure_caption(figure, "Dotted: the paper's released 20-layer model, one run%s. ",
-                   scale == RELEASED_OTHER ? ", at another scale than the models here" : "");
+    figure_caption(figure, "Dotted: the model that the paper's authors released, one run. ");
 }
 
 /* A curve for every member of a slice, the last value first where values have an order. */
@@ -146,7 +144,7 @@ static void add_slice_figure(FigureSet *set, const CurveKind *kind, const Summar
                          slice->n);
     finish_caption(figure, kind, summary, slice);
     if (!rounds) add_references(figure, summary, slice);
-    if (!rounds && quality) add_released(figure, slice->base, slice);
+    if (!rounds && quality) add_released(figure, slice);
     figure_gap(figure);
     seeds_key(figure, slice->members, slice->n);
     figure_end(set, figure);

@@ -17,7 +17,7 @@ void figure_end(FigureSet *set, Figure *figure);
  * their paired differences, points and line of a regression; seeds joined. None for a claim that was refused. */
 void figure_claims(FigureSet *set, const Verdicts *verdicts);
 /* Curves against the number of examples, Kendall's tau beside normalised MSE. "quality": a curve per critique quality
- * of the base configuration, gd dashed in its colour, the released model's dotted where it is known. "predictors": the
+ * of the base configuration, gd dashed in its colour, the released model's dotted where the models are that one. "predictors": the
  * model and all baselines under the best critic. Then for every further axis a figure of its name, under the best
  * critic. Where rounds of correction were measured, "rounds_quality" and so on: normalised MSE and gain by round. */
 void figure_curves(FigureSet *set, const Summary *summary, const Families *families);

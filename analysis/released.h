@@ -12,14 +12,7 @@ typedef struct ReleasedCurve {
     double nmse[RELEASED_LAST - RELEASED_FIRST + 1];
 } ReleasedCurve;
 
-typedef enum ReleasedScale {
-    RELEASED_UNRELATED, /* another task or another critic: not to be compared */
-    RELEASED_OTHER,     /* the same task and critic, but another model or training */
-    RELEASED_SAME       /* the configuration that was released */
-} ReleasedScale;
-
-ReleasedScale released_scale(const Settings *settings);
-/* NULL: none was released for this critique quality. */
-const ReleasedCurve *released_curve(double quality);
+/* What was released for a model, its training, its task and its critic. NULL: they are not all the paper's. */
+const ReleasedCurve *released_curve(const Settings *settings);
 
 #endif

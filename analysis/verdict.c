@@ -92,31 +92,27 @@ static void judge_seeds(Verdict *verdict) {
                      pairing->n_mixed, plural(pairing->n_mixed));
 }
 
-/* What the released model scored in the claim's arms; said only, nothing is tested against it. */
+/* What the released model scored, for the arms that are that model; said only, nothing is tested against it. */
 static void note_released(Verdict *verdict) {
     const Claim *claim = verdict->claim;
     char text[512] = "";
     size_t used = 0;
-    bool same = true;
     if (claim->kind != CLAIM_EXAMPLES || claim->metric != METRIC_NMSE) return;
     for (int i = 0; i < claim->n_arms; i++) {
         const ClaimArm *arm = &claim->arms[i];
-        const ReleasedCurve *curve = released_curve(arm->settings.critic.quality);
-        ReleasedScale scale = released_scale(&arm->settings);
-        if (arm->predictor != PREDICTOR_MODEL || curve == NULL || scale == RELEASED_UNRELATED ||
-            arm->first < RELEASED_FIRST || arm->last > RELEASED_LAST)
+        const ReleasedCurve *curve = released_curve(&arm->settings);
+        if (arm->predictor != PREDICTOR_MODEL || curve == NULL || arm->first < RELEASED_FIRST ||
+            arm->last > RELEASED_LAST)
             continue;
         double sum = 0;
         char value[32];
         for (int examples = arm->first; examples <= arm->last; examples++)
             sum += curve->nmse[examples - RELEASED_FIRST];
-        same = same && scale == RELEASED_SAME;
         snprintf(value, sizeof value, "%.3f", sum / (arm->last - arm->first + 1));
         used = add_text(text, sizeof text, used, verdict->arms[i].label, value);
     }
     if (used > 0)
-        verdict_note(verdict, "released numbers (%s; one run, 256 prompts): %s",
-                     same ? "the same configuration" : "another model or training, same task", text);
+        verdict_note(verdict, "released numbers (the same model and training; one run, 256 prompts): %s", text);
 }
 
 static Status examine(Verdict *verdict, const Table *table, double alpha, Error *err) {

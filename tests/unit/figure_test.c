@@ -321,10 +321,11 @@ static void a_heat_map_has_a_cell_for_every_depth_and_quality(void **state) {
     drawing_free(drawing);
 }
 
-static void released_curves_are_drawn_where_task_and_critic_are_the_papers(void **state) {
+/* Results of the paper's model but for its depth. */
+static Drawing *papers_model(int n_layer) {
     Table *table = table_create();
     for (uint32_t seed = 0; seed < 2; seed++) {
-        TrainingSpec spec = fake_spec(4, seed);
+        TrainingSpec spec = fake_spec(n_layer, seed);
         spec.task.n_points = 20;
         add_fake(table, fake_training(&spec, OUTCOME_DONE));
         Record cell = fake_cell(&spec, 1);
@@ -335,7 +336,11 @@ static void released_curves_are_drawn_where_task_and_critic_are_the_papers(void 
         add_fake(table, cell);
     }
     assert_int_equal(table_finish(table, NULL), STATUS_OK);
-    Drawing *drawing = drawing_of(table);
+    return drawing_of(table);
+}
+
+static void released_curves_are_drawn_beside_the_model_that_was_released_and_no_other(void **state) {
+    Drawing *drawing = papers_model(20);
     const Figure *figure = figure_named(drawing, "quality");
     const Layer *released = layer_of(&figure->panels[1], LAYER_LINES, LINE_DOTTED, 0);
     assert_non_null(released);
@@ -343,9 +348,14 @@ static void released_curves_are_drawn_where_task_and_critic_are_the_papers(void 
     assert_near(released->data[13].x, 15, 0);
     assert_near(released->data[13].y, 0.29655862, 1e-12); /* the last number of the file's first row */
     assert_null(layer_of(&figure->panels[0], LAYER_LINES, LINE_DOTTED, 0)); /* it has no tau */
-    assert_non_null(strstr(figure->caption, "another scale"));
+    assert_non_null(strstr(figure->caption, "released"));
     assert_near(figure->panels[1].x.to, 15, 0); /* the paper's axis; the data go on */
     assert_near(layer_of(&figure->panels[1], LAYER_LINES, LINE_SOLID, 0)->data[17].x, 19, 0);
+    drawing_free(drawing);
+    drawing = papers_model(4);
+    figure = figure_named(drawing, "quality");
+    assert_null(layer_of(&figure->panels[1], LAYER_LINES, LINE_DOTTED, 0));
+    assert_null(strstr(figure->caption, "released"));
     drawing_free(drawing);
 }
 
@@ -659,7 +669,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_axis_that_does_not_vary_at_the_hub_is_compared_where_it_varies_most),
         cmocka_unit_test(an_axis_is_spaced_by_factors_where_its_values_are),
         cmocka_unit_test(a_heat_map_has_a_cell_for_every_depth_and_quality),
-        cmocka_unit_test(released_curves_are_drawn_where_task_and_critic_are_the_papers),
+        cmocka_unit_test(released_curves_are_drawn_beside_the_model_that_was_released_and_no_other),
         cmocka_unit_test(the_training_figure_has_a_line_a_seed_and_the_mean_and_what_a_guess_costs),
         cmocka_unit_test(results_without_a_model_have_no_figures_of_models),
         cmocka_unit_test(rounds_have_trajectories_flips_and_the_gain_against_self_check_accuracy),

@@ -288,6 +288,31 @@ static void released_numbers_are_told_beside_the_claims_that_they_are_about(void
     done(verdicts, table);
 }
 
+static void no_released_number_stands_beside_an_arm_that_is_another_model_or_training(void **state) {
+    static const struct {
+        const char *settings, *arms, *told;
+    } cases[] = {
+        {"model: {n_layer: [1, 20]}", "a: {model.n_layer: 20}, b: {model.n_layer: 1}", ": n_layer 20 0.297"},
+        {"train: {clip_norm: [1, 0]}", "a: {train.clip_norm: 1}, b: {train.clip_norm: 0}", ": clip_norm 0 0.297"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s\nseeds: 2\nclaims: [{id: other, test: difference, metric: nmse, at: 15, %s}]",
+                 cases[i].settings, cases[i].arms);
+        Table *table = table_create();
+        Record header = fake_header();
+        free(header.of.header.job_text);
+        header.of.header.job_text = strdup(text);
+        add_fake(table, header);
+        Verdicts *verdicts = judge(table);
+        const char *told = strstr(verdicts->items[0].notes, "256 prompts)");
+        assert_non_null(told);
+        told += strlen("256 prompts)");
+        assert_int_equal(strncmp(told, cases[i].told, strlen(cases[i].told)), 0);
+        assert_true(strchr("\n", told[strlen(cases[i].told)]) != NULL); /* and no other arm */
+        done(verdicts, table);
+    }
+}
+
 static void claims_about_rounds_read_the_closed_loop_and_only_that_of_their_settings(void **state) {
     Table *table = table_create();
     Record header = fake_header();
@@ -423,6 +448,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(one_seed_cannot_be_tested_and_few_seeds_are_told_what_they_cannot_show),
         cmocka_unit_test(results_of_other_settings_are_no_arm_of_a_claim),
         cmocka_unit_test(released_numbers_are_told_beside_the_claims_that_they_are_about),
+        cmocka_unit_test(no_released_number_stands_beside_an_arm_that_is_another_model_or_training),
         cmocka_unit_test(claims_about_rounds_read_the_closed_loop_and_only_that_of_their_settings),
         cmocka_unit_test(verdicts_are_printed_within_100_columns_and_written_as_a_row_each),
         cmocka_unit_test(claims_of_a_job_that_ran_before_in_the_same_folder_do_not_go_under_in_silence),
