@@ -184,10 +184,9 @@ static void write_paired(RowWriter *rows, const void *context) {
 static double declared_margin(const Verdicts *verdicts, const Setting *axis, Measure measure) {
     for (int i = 0; i < verdicts->count; i++) {
         const Claim *claim = verdicts->items[i].claim;
-        bool rounds = claim->kind == CLAIM_ROUNDS;
-        int metric = rounds ? (int)claim->round_metric : (int)claim->metric;
-        if (claim->test == CLAIM_PLATEAU && claim->over == axis && metric == measure.metric &&
-            rounds == (measure.kind == MEASURE_ROUNDS))
+        Measure declared = measure_of_claim(claim);
+        if (claim->test == CLAIM_PLATEAU && claim->over == axis && declared.metric == measure.metric &&
+            declared.kind == measure.kind)
             return claim->margin;
     }
     return NAN;

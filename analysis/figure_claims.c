@@ -8,14 +8,8 @@
 
 enum { SEEDS_JOINED_MAX = 40, SEED_POINTS_MAX = 200 };
 
-static Measure claim_measure(const Claim *claim) {
-    bool rounds = claim->kind == CLAIM_ROUNDS;
-    return (Measure){rounds ? MEASURE_ROUNDS : MEASURE_EXAMPLES, rounds ? (int)claim->round_metric : (int)claim->metric,
-                     claim->at.first};
-}
-
 static Panel *claim_panel(Figure *figure, const Claim *claim, const char *x_label) {
-    Panel *panel = measure_panel(figure, claim_measure(claim), x_label);
+    Panel *panel = measure_panel(figure, measure_of_claim(claim), x_label);
     panel->y.show_from = panel->y.show_to = NAN; /* close up: the differences between arms are what matters */
     return panel;
 }

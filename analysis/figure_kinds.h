@@ -58,7 +58,5 @@ void extremes_caption(Figure *figure, Measure measure, const Configuration *cons
 /* Puts into the caption what is the same for all members of a slice, but for skip (NULL: none), and how many values are
  * not there, and why. */
 void slice_caption(Figure *figure, const Summary *summary, const Slice *slice, const Setting *skip);
-/* "0.29 ± 0.01"; "0.29" without an interval. */
-const char *interval_text(const MeanInterval *interval, char text[48]);
 
 #endif

@@ -9,19 +9,12 @@
 Panel *measure_panel(Figure *figure, Measure measure, const char *x_label) {
     Panel *panel = figure_panel(figure, measure_title(measure), x_label);
     bool rounds = measure.kind == MEASURE_ROUNDS;
-    bool nmse = rounds ? measure.metric == ROUND_NMSE : measure.metric == METRIC_NMSE;
-    if (nmse) {
-        panel->y.show_from = panel->y.bound_from = 0;
-        panel->y.show_to = 0.1;
-    } else if (!rounds && measure.metric == METRIC_KENDALL_TAU) {
-        panel->y.show_from = 0;
-        panel->y.show_to = panel->y.bound_to = 1.02;
-    } else if (rounds && measure.metric == ROUND_GAIN) {
-        panel->y.show_from = 0;
-    } else if (rounds) { /* shares */
-        panel->y.show_from = panel->y.bound_from = 0;
-        panel->y.bound_to = 1;
-    }
+    Interval range = measure_range(measure);
+    panel->y.bound_from = range.low;
+    panel->y.bound_to = range.high;
+    if (rounds || measure.metric != METRIC_ALIGNMENT_LOSS) panel->y.show_from = 0;
+    if (rounds ? measure.metric == ROUND_NMSE : measure.metric == METRIC_NMSE) panel->y.show_to = 0.1;
+    if (!rounds && measure.metric == METRIC_KENDALL_TAU) panel->y.show_to = panel->y.bound_to = 1.02; /* a line at 1 */
     return panel;
 }
 
@@ -104,12 +97,6 @@ void seeds_key(Figure *figure, const Configuration *const *configurations, int n
     if (most == 1) figure_key(figure, KEY_TEXT, LINE_SOLID, 0, "1 seed: no interval");
 }
 
-const char *interval_text(const MeanInterval *interval, char text[48]) {
-    int used = snprintf(text, 48, "%.3f", interval->mean);
-    if (interval->n > 1) snprintf(text + used, 48 - (size_t)used, " ± %.3f", interval_half_width(interval));
-    return text;
-}
-
 void extremes_caption(Figure *figure, Measure measure, const Configuration *const *configurations,
                       const char (*labels)[FIGURE_TEXT_BYTES], int n) {
     int most = -1, least = -1;
@@ -121,15 +108,15 @@ void extremes_caption(Figure *figure, Measure measure, const Configuration *cons
         if (least < 0 || interval.mean < smallest.mean) smallest = interval, least = i;
     }
     if (most < 0) return;
-    char place[48], text[48], other[48];
+    char place[48], text[INTERVAL_TEXT_BYTES], other[INTERVAL_TEXT_BYTES];
     if (most == least) {
         figure_caption(figure, "%s %s: %s. ", measure_name(measure), measure_place(measure, place),
-                       interval_text(&largest, text));
+                       interval_text(&largest, 3, text));
         return;
     }
     figure_caption(figure, "%s %s is largest for %s (%s) and smallest for %s (%s). ", measure_name(measure),
-                   measure_place(measure, place), labels[most], interval_text(&largest, text), labels[least],
-                   interval_text(&smallest, other));
+                   measure_place(measure, place), labels[most], interval_text(&largest, 3, text), labels[least],
+                   interval_text(&smallest, 3, other));
 }
 
 void slice_caption(Figure *figure, const Summary *summary, const Slice *slice, const Setting *skip) {

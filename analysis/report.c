@@ -157,14 +157,16 @@ static void print_tables(const Report *report) {
         return;
     }
     fprintf(out,
-            "<h2 id=\"tables\">At %d examples</h2>\n<p>Mean over seeds ± half the 95 %% t interval. nmse: 1 − cos to "
-            "the true answer; kendall_tau: rank correlation with the clean rewards; self-check: probability that the "
+            "<h2 id=\"tables\">At %d examples</h2>\n<p>Mean over seeds ± half the 95 %% t interval, [its ends] where "
+            "the range of the metric cuts it off. nmse: 1 − cos to the true answer; kendall_tau: rank correlation with "
+            "the clean rewards; self-check: probability that the "
             "critic ranks two responses rightly.</p>\n",
             summary->at);
     report_print_sheet(summary_sheet(summary), TABLE_ROWS_MAX, "tables/summary.csv", out);
     Sheet *rounds = rounds_sheet(summary);
     if (rounds != NULL && rounds->n_rows > 1) {
-        fputs("<h2>Rounds of correction</h2>\n<p>Mean over seeds ± half the 95 % t interval. first nmse: of round 0; "
+        fputs("<h2>Rounds of correction</h2>\n<p>Mean over seeds ± half the 95 % t interval, [its ends] where the "
+              "range of the metric cuts it off. first nmse: of round 0; "
               "last nmse and gain: after the last round; self-check: of the critic on the answers of the rounds; "
               "right/wrong: how often an answer turned right and wrong on the way.</p>\n",
               out);

@@ -85,12 +85,6 @@ void configuration_values(const Configuration *configuration, Metric metric, int
     }
 }
 
-MeanInterval configuration_interval(const Configuration *configuration, Metric metric, int examples) {
-    double values[configuration->n_series];
-    configuration_values(configuration, metric, examples, values);
-    return mean_interval(values, configuration->n_series, CONFIDENCE_95);
-}
-
 double configuration_self_check(const Configuration *configuration) {
     double values[configuration->n_series];
     for (int i = 0; i < configuration->n_series; i++)

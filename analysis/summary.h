@@ -40,8 +40,6 @@ void summary_free(Summary *summary);
 int configuration_at(const Configuration *configuration, int at);
 /* A metric of every seed at a number of examples into values (n_series); NaN beyond a series' last. */
 void configuration_values(const Configuration *configuration, Metric metric, int examples, double *values);
-/* Mean and 95 % interval over seeds of a metric at a number of examples < N. */
-MeanInterval configuration_interval(const Configuration *configuration, Metric metric, int examples);
 double configuration_self_check(const Configuration *configuration);
 /* The configuration of a baseline on the task and under the critic of another one; NULL: not measured. */
 const Configuration *configuration_beside(const Summary *summary, const Configuration *of, Predictor predictor);

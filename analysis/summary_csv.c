@@ -3,6 +3,7 @@
 
 #include "analysis/bootstrap.h"
 #include "analysis/export.h"
+#include "analysis/measure.h"
 #include "analysis/rows.h"
 
 #include <math.h>
@@ -27,13 +28,13 @@ static const Resamples *resamples_for(RowWriter *rows, Workshop *workshop, int n
     return workshop->resamples;
 }
 
-/* The statistics of workshop->values (count); studentised: the bootstrap-t interval as well. */
-static void statistics_columns(RowWriter *rows, Workshop *workshop, int count, bool studentised) {
-    MeanInterval interval = mean_interval(workshop->values, count, CONFIDENCE_95);
+/* The statistics of workshop->values (count) of a measure; studentised: the bootstrap-t interval as well. */
+static void statistics_columns(RowWriter *rows, Measure measure, Workshop *workshop, int count, bool studentised) {
+    MeanInterval interval = measure_within_mean(measure, mean_interval(workshop->values, count, CONFIDENCE_95));
     Order order = order_of(workshop->values, count, workshop->sorted);
     Interval bootstrap = {NAN, NAN};
     const Resamples *resamples = studentised ? resamples_for(rows, workshop, order.n) : NULL;
-    if (resamples != NULL) bootstrap = bootstrap_t(workshop->sorted, resamples, CONFIDENCE_95);
+    if (resamples != NULL) bootstrap = measure_within(measure, bootstrap_t(workshop->sorted, resamples, CONFIDENCE_95));
     row_integer(rows, "seeds", interval.n);
     row_integer(rows, "undefined", interval.undefined);
     row_number(rows, "mean", interval.mean);
@@ -57,7 +58,8 @@ static void example_rows(RowWriter *rows, const Configuration *configuration, Wo
             row_text(rows, "metric", metric_name(metric));
             row_text(rows, "kind", "examples");
             row_integer(rows, "index", examples);
-            statistics_columns(rows, workshop, configuration->n_series, examples == read_at);
+            const Measure measure = {MEASURE_EXAMPLES, (int)metric, examples};
+            statistics_columns(rows, measure, workshop, configuration->n_series, examples == read_at);
             row_end(rows);
         }
 }
@@ -74,7 +76,8 @@ static void round_rows(RowWriter *rows, const Configuration *configuration, Work
             row_text(rows, "metric", round_metric_name(metric));
             row_text(rows, "kind", "rounds");
             row_integer(rows, "index", round);
-            statistics_columns(rows, workshop, configuration->n_series, round == count - 1);
+            const Measure measure = {MEASURE_ROUNDS, (int)metric, round};
+            statistics_columns(rows, measure, workshop, configuration->n_series, round == count - 1);
             row_end(rows);
         }
 }

@@ -9,16 +9,11 @@
 
 /* --- sheets ------------------------------------------------------------------------------------------------------ */
 
-/* "0.295 ± 0.005", "0.295" for one seed, "-" where undefined; says how many seeds count when not all do. */
+/* As interval_text; says how many seeds count when not all do. */
 static void add_interval(Sheet *sheet, const MeanInterval *interval, int decimals) {
-    char spread[48] = "", left_out[32] = "";
-    if (interval->n == 0) {
-        sheet_add(sheet, "-");
-        return;
-    }
-    if (interval->n > 1) snprintf(spread, sizeof spread, " ± %.*f", decimals, interval_half_width(interval));
-    if (interval->undefined > 0) snprintf(left_out, sizeof left_out, " (n %d)", interval->n);
-    sheet_add(sheet, "%.*f%s%s", decimals, interval->mean, spread, left_out);
+    char text[INTERVAL_TEXT_BYTES], left_out[32] = "";
+    if (interval->n > 0 && interval->undefined > 0) snprintf(left_out, sizeof left_out, " (n %d)", interval->n);
+    sheet_add(sheet, "%s%s", interval_text(interval, decimals, text), left_out);
 }
 
 /* What a sheet's leading columns are: the axes that models and baselines share, which its sections go by, then the
@@ -77,8 +72,8 @@ Sheet *summary_sheet(const Summary *summary) {
         sheet_add(sheet, "%s", predictor_name(series->predictor));
         sheet_add(sheet, "%d", configuration->n_series);
         for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
-            int examples = configuration_at(configuration, summary->at);
-            MeanInterval interval = configuration_interval(configuration, metric, examples);
+            const Measure measure = {MEASURE_EXAMPLES, (int)metric, configuration_at(configuration, summary->at)};
+            MeanInterval interval = measure_interval(configuration, measure);
             add_interval(sheet, &interval, 3);
         }
     }
@@ -191,9 +186,9 @@ static json_t *real_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* Of values (count), which are put in order. */
-static json_t *statistics_json(double *values, int count) {
-    MeanInterval interval = mean_interval(values, count, CONFIDENCE_95);
+/* Of values (count) of a measure, which are put in order. */
+static json_t *statistics_json(Measure measure, double *values, int count) {
+    MeanInterval interval = measure_within_mean(measure, mean_interval(values, count, CONFIDENCE_95));
     Order order = order_of(values, count, values);
     return json_pack("{s:i, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "n", interval.n, "undefined",
                      interval.undefined, "mean", real_or_null(interval.mean), "standard_deviation",
@@ -225,7 +220,7 @@ static json_t *rounds_json(const Configuration *configuration) {
         const Measure measure = {MEASURE_ROUNDS, metric, last};
         for (int i = 0; i < n; i++)
             values[i] = measure_of(&configuration->series[i], measure);
-        json_object_set_new(rounds, measure_name(measure), statistics_json(values, n));
+        json_object_set_new(rounds, measure_name(measure), statistics_json(measure, values, n));
     }
     return rounds;
 }
@@ -244,9 +239,10 @@ static json_t *configuration_json(const Summary *summary, const Configuration *c
                                predictor_name(series->predictor), "seeds", seeds, "examples", examples,
                                "self_check_accuracy", real_or_null(configuration_self_check(configuration)));
     for (Metric metric = 0; result != NULL && metric < METRIC_COUNT; metric++) {
+        const Measure measure = {MEASURE_EXAMPLES, (int)metric, examples};
         double values[configuration->n_series];
         configuration_values(configuration, metric, examples, values);
-        json_object_set_new(result, metric_name(metric), statistics_json(values, configuration->n_series));
+        json_object_set_new(result, metric_name(metric), statistics_json(measure, values, configuration->n_series));
     }
     if (result != NULL && measure_count(series, MEASURE_ROUNDS) > 0)
         json_object_set_new(result, "rounds", rounds_json(configuration));

@@ -10,7 +10,7 @@
 enum { SHEET_WIDTH = 100 };
 
 /* All configurations: a column for every axis, self-check accuracy, predictor, seeds and the metrics at the summary's
- * number of examples as "mean ± half the 95 % interval". Columns are hidden until the text form is at most SHEET_WIDTH
+ * number of examples as interval_text says it. Columns are hidden until the text form is at most SHEET_WIDTH
  * wide. NULL: no memory. */
 Sheet *summary_sheet(const Summary *summary);
 /* The configurations that were measured in rounds of correction: nmse of the first answer and the last, gain, and how

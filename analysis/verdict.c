@@ -2,6 +2,7 @@
 #include "analysis/verdict.h"
 
 #include "analysis/claim_tests.h"
+#include "analysis/measure.h"
 #include "analysis/released.h"
 
 #include <math.h>
@@ -44,6 +45,7 @@ static void label_arm(const Claim *claim, int arm, char *text, size_t size) {
 static Status fill_arms(Verdict *verdict, Error *err) {
     const Claim *claim = verdict->claim;
     const Pairing *pairing = verdict->pairing;
+    const Measure measure = measure_of_claim(claim);
     const int n = pairing->n_seeds;
     verdict->n_arms = claim->n_arms;
     verdict->arms = calloc((size_t)claim->n_arms, sizeof *verdict->arms);
@@ -52,7 +54,7 @@ static Status fill_arms(Verdict *verdict, Error *err) {
         VerdictArm *arm = &verdict->arms[i];
         arm->arm = &claim->arms[i];
         arm->values = pairing->values + (size_t)i * (size_t)n;
-        arm->interval = mean_interval(arm->values, n, CONFIDENCE_95);
+        arm->interval = measure_within_mean(measure, mean_interval(arm->values, n, CONFIDENCE_95));
         arm->self_check = mean_interval(pairing->self_check + (size_t)i * (size_t)n, n, CONFIDENCE_95).mean;
         label_arm(claim, i, arm->label, sizeof arm->label);
     }

@@ -34,7 +34,7 @@ const char *decision_name(Decision decision);
 typedef struct VerdictArm {
     const ClaimArm *arm;
     char label[128];       /* what sets it apart from the others: "n_layer 4", "predictor gd" */
-    MeanInterval interval; /* of values: mean and 95 % t interval */
+    MeanInterval interval; /* of values: mean and 95 % t interval within the metric's range */
     double self_check;     /* mean self-check accuracy of its critic */
     const double *values;  /* (pairing->n_seeds) the claim's metric, by seed */
 } VerdictArm;

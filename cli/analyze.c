@@ -88,8 +88,8 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
 static void print_rounds(const Summary *summary) {
     Sheet *sheet = rounds_sheet(summary);
     if (sheet != NULL && sheet->n_rows > 1) {
-        printf("\nRounds of self-correction, mean over seeds ± half the 95 %% t interval; how often an answer turned\n"
-               "right or wrong, in all rounds together\n\n");
+        printf("\nRounds of self-correction, mean over seeds ± half the 95 %% t interval ([ends] where the range cuts\n"
+               "it off); how often an answer turned right or wrong, in all rounds together\n\n");
         sheet_print(sheet, stdout);
     }
     sheet_free(sheet);
@@ -120,7 +120,9 @@ static Status print_text(const Analysis *analysis, Error *err) {
         fputs(remarks, stdout);
         completeness_print(analysis->completeness, stdout);
         if (summary->n_configurations > 0) {
-            printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval\n\n", summary->at);
+            printf("\nAt %d examples, mean over seeds ± half the 95 %% t interval ([ends] where the range cuts it "
+                   "off)\n\n",
+                   summary->at);
             int left_out = sheet_print_first(sheet, ROWS_PRINTED, stdout);
             if (left_out > 0) printf("\n%d rows more are in tables/summary.csv.\n", left_out);
         } else {

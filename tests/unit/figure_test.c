@@ -321,6 +321,29 @@ static void a_heat_map_has_a_cell_for_every_depth_and_quality(void **state) {
     drawing_free(drawing);
 }
 
+static void bands_and_bars_end_where_the_metric_does(void **state) {
+    Table *table = table_create();
+    for (uint32_t seed = 0; seed < 3; seed++) {
+        TrainingSpec spec = fake_spec(2, seed);
+        add_fake(table, fake_training(&spec, OUTCOME_DONE));
+        for (int quality = 0; quality < 2; quality++) {
+            Record cell = fake_cell(&spec, quality);
+            for (int examples = 2; examples < FAKE_POINTS; examples++)
+                cell.of.cell.curves.value[curves_at(&cell.of.cell.curves, METRIC_KENDALL_TAU, examples)] =
+                    seed == 0 ? 0.9 : 1;
+            add_fake(table, cell);
+        }
+    }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    const Layer *band = layer_of(&figure_named(drawing, "quality")->panels[0], LAYER_BANDS, LINE_SOLID, 0),
+                *bars = layer_of(&figure_named(drawing, "quality_at_7")->panels[0], LAYER_INTERVALS, LINE_SOLID, 0);
+    assert_near(band->data[0].high, 1, 0);
+    assert_near(bars->data[0].high, 1, 0);
+    assert_near(band->data[0].low, 0.823244909, 1e-6);
+    drawing_free(drawing);
+}
+
 /* Results of the paper's model but for its depth. */
 static Drawing *papers_model(int n_layer) {
     Table *table = table_create();
@@ -669,6 +692,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_axis_that_does_not_vary_at_the_hub_is_compared_where_it_varies_most),
         cmocka_unit_test(an_axis_is_spaced_by_factors_where_its_values_are),
         cmocka_unit_test(a_heat_map_has_a_cell_for_every_depth_and_quality),
+        cmocka_unit_test(bands_and_bars_end_where_the_metric_does),
         cmocka_unit_test(released_curves_are_drawn_beside_the_model_that_was_released_and_no_other),
         cmocka_unit_test(the_training_figure_has_a_line_a_seed_and_the_mean_and_what_a_guess_costs),
         cmocka_unit_test(results_without_a_model_have_no_figures_of_models),

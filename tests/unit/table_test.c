@@ -1,6 +1,7 @@
 /* The table of results and what the summary says of it. */
 #include "tests/harness.h"
 
+#include "analysis/measure.h"
 #include "analysis/summary.h"
 #include "analysis/summary_tables.h"
 #include "tests/unit/fake_results.h"
@@ -177,7 +178,7 @@ static void a_configuration_is_the_mean_over_its_seeds_at_the_chosen_number_of_e
     assert_int_equal(summary_create(table, AT_DEFAULT, &summary, NULL), STATUS_OK);
     assert_int_equal(summary->at, FAKE_POINTS - 1); /* less than 15 */
     assert_int_equal(summary->n_configurations, 6);
-    MeanInterval interval = configuration_interval(&summary->configurations[0], METRIC_NMSE, 5);
+    MeanInterval interval = measure_interval(&summary->configurations[0], (Measure){MEASURE_EXAMPLES, METRIC_NMSE, 5});
     assert_int_equal(interval.n, 3);
     assert_near(interval.mean, fake_value(1, 1, 5), 1e-12);
     assert_near(interval.standard_deviation, 0.001, 1e-12);
@@ -190,6 +191,53 @@ static void a_configuration_is_the_mean_over_its_seeds_at_the_chosen_number_of_e
     assert_int_equal(summary_create(table, FAKE_POINTS, &summary, &err), STATUS_USAGE);
     assert_non_null(strstr(err.text, "0 to 7"));
     table_free(table);
+}
+
+/* Three seeds whose every value of a metric is this. */
+static Table *table_with(Metric metric, const double values[3]) {
+    Table *table = table_create();
+    for (uint32_t seed = 0; seed < 3; seed++) {
+        TrainingSpec spec = fake_spec(2, seed);
+        add_fake(table, fake_training(&spec, OUTCOME_DONE));
+        Record cell = fake_cell(&spec, 1);
+        for (int examples = 0; examples < FAKE_POINTS; examples++)
+            cell.of.cell.curves.value[curves_at(&cell.of.cell.curves, metric, examples)] = values[seed];
+        add_fake(table, cell);
+    }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    return table;
+}
+
+static void an_interval_is_shown_as_far_as_its_metric_can_be_and_then_by_its_ends(void **state) {
+    static const struct {
+        Metric metric;
+        double values[3], low, high;
+        const char *text;
+    } cases[] = {
+        {METRIC_KENDALL_TAU, {1, 1, 0.9}, 0.823244909, 1, "0.967 [0.823, 1]"},
+        {METRIC_KENDALL_TAU, {-1, -1, -0.9}, -1, -0.823244909, "-0.967 [-1, -0.823]"},
+        {METRIC_NMSE, {0, 0, 0.1}, 0, 0.176755091, "0.033 [0, 0.177]"},
+        {METRIC_NMSE, {2, 2, 1.9}, 1.823244909, 2, "1.967 [1.823, 2]"},
+        {METRIC_ALIGNMENT_LOSS, {0, 0, 0.1}, 0, 0.176755091, "0.033 [0, 0.177]"},
+        {METRIC_ALIGNMENT_LOSS, {24, 24, 24.1}, 23.889911575, 24.176755091, "24.033 ± 0.143"},
+        {METRIC_KENDALL_TAU, {1, 1, 0.9999}, 0.999823245, 1, "1.000 ± 0.000"}, /* cut off, but nothing to see of it */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Table *table = table_with(cases[i].metric, cases[i].values);
+        Summary *summary = NULL;
+        assert_int_equal(summary_create(table, AT_DEFAULT, &summary, NULL), STATUS_OK);
+        Sheet *sheet = summary_sheet(summary);
+        assert_string_equal(sheet->cells[sheet->n_columns + 3 + (int)cases[i].metric], cases[i].text);
+        sheet_free(sheet);
+        json_t *json = summary_json(summary);
+        const json_t *told =
+            json_object_get(json_array_get(json_object_get(json, "configurations"), 0), metric_name(cases[i].metric));
+        assert_near(json_real_value(json_object_get(told, "low")), cases[i].low, 1e-6);
+        assert_near(json_real_value(json_object_get(told, "high")), cases[i].high, 1e-6);
+        json_decref(json);
+        summary_free(summary);
+        table_free(table);
+    }
 }
 
 static void what_is_missing_is_named_by_configuration_and_seed(void **state) {
@@ -280,6 +328,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(rounds_are_a_table_of_their_own_with_the_first_and_the_last_answer),
         cmocka_unit_test(an_empty_table_can_be_summed_up),
         cmocka_unit_test(a_configuration_is_the_mean_over_its_seeds_at_the_chosen_number_of_examples),
+        cmocka_unit_test(an_interval_is_shown_as_far_as_its_metric_can_be_and_then_by_its_ends),
         cmocka_unit_test(what_is_missing_is_named_by_configuration_and_seed),
         cmocka_unit_test(trainings_that_the_job_asks_for_and_no_record_holds_count_as_not_finished),
         cmocka_unit_test(the_printed_table_is_aligned_and_at_most_100_columns_wide),
