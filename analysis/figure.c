@@ -164,6 +164,11 @@ static void widen_by(const Layer *layer, const Datum *datum, bool along_x, Range
  * off says less than it seems to. */
 static const double BAND_REACH = 0.5, BAR_REACH = 1;
 
+/* Whether a span is too small beside its values to be told from none, by whoever reads ticks of six digits. */
+static bool is_one_value(Range range) {
+    return !(range.to - range.from > 1e-6 * fmax(fabs(range.from), fabs(range.to)));
+}
+
 static void axis_range(const Panel *panel, const Axis *axis, bool along_x, double *from, double *to) {
     Range marks = {INFINITY, -INFINITY}, spread = marks;
     double reach = BAND_REACH;
@@ -185,10 +190,10 @@ static void axis_range(const Panel *panel, const Axis *axis, bool along_x, doubl
     double margin = tiled ? 0 : 0.02 * (marks.to - marks.from);
     if (axis->scale != SCALE_LINEAR && marks.from > 0) {
         double factor = pow(marks.to / marks.from, 0.04);
-        if (!(factor > 1)) factor = 1.5;
+        if (is_one_value(marks)) factor = 1.5;
         marks = (Range){marks.from / factor, marks.to * factor};
     } else {
-        if (!(marks.to > marks.from)) margin = fmax(fabs(marks.to) * 0.1, 1e-6); /* one value */
+        if (is_one_value(marks)) margin = fmax(fabs(marks.to) * 0.1, 1e-6);
         marks = (Range){marks.from - margin, marks.to + margin};
     }
     if (marks.from < axis->bound_from) marks.from = axis->bound_from;

@@ -61,7 +61,7 @@ static void arms_keys(Figure *figure, const Verdict *verdict) {
 /* Trend and plateau: the metric along the levels. */
 static void add_levels(Figure *figure, const Verdict *verdict) {
     const Claim *claim = verdict->claim;
-    double levels[CLAIM_LEVELS_MAX], best = NAN;
+    double levels[CLAIM_LEVELS_MAX], places[CLAIM_LEVELS_MAX], best = NAN;
     char axis[64];
     for (int arm = 0; arm < verdict->n_arms; arm++) {
         levels[arm] = verdict->arms[arm].arm->level;
@@ -70,12 +70,13 @@ static void add_levels(Figure *figure, const Verdict *verdict) {
         if (isnan(best) || better) best = mean;
     }
     Panel *panel = claim_panel(figure, claim, slice_axis_name(claim->over, axis, sizeof axis));
-    setting_scale(figure, &panel->x, claim->over, levels, verdict->n_arms);
-    add_arms(figure, panel, verdict, levels);
+    if (!setting_scale(figure, &panel->x, claim->over, levels, verdict->n_arms, places))
+        figure_caption(figure, "Levels that hardly differ are spaced evenly. ");
+    add_arms(figure, panel, verdict, places);
     arms_keys(figure, verdict);
     figure_caption(figure, "Grey lines join the values of a seed; dots and bars: means with 95 %% t intervals. ");
     if (claim->test != CLAIM_PLATEAU) return;
-    add_band(figure, panel, levels[0], levels[verdict->n_arms - 1], best - claim->margin, best + claim->margin,
+    add_band(figure, panel, places[0], places[verdict->n_arms - 1], best - claim->margin, best + claim->margin,
              "the best level's mean and the margin");
     figure_key(figure, KEY_BAND, LINE_SOLID, colour_distinct(2), "margin around the best");
 }

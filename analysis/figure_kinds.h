@@ -17,9 +17,10 @@ void figure_end(FigureSet *set, Figure *figure);
  * their paired differences, points and line of a regression; seeds joined. None for a claim that was refused. */
 void figure_claims(FigureSet *set, const Verdicts *verdicts);
 /* Curves against the number of examples, Kendall's tau beside normalised MSE. "quality": a curve per critique quality
- * of the base configuration, gd dashed in its colour, the released model's dotted where the models are that one. "predictors": the
- * model and all baselines under the best critic. Then for every further axis a figure of its name, under the best
- * critic. Where rounds of correction were measured, "rounds_quality" and so on: normalised MSE and gain by round. */
+ * of the base configuration, gd dashed in its colour, the released model's dotted where the models are that one.
+ * "predictors": the model and all baselines under the best critic. Then for every further axis a figure of its name,
+ * under the best critic. Where rounds of correction were measured, "rounds_quality" and so on: normalised MSE and gain
+ * by round. */
 void figure_curves(FigureSet *set, const Summary *summary, const Families *families);
 /* The metrics at the summary's number of examples, and after the last round, against every ordered axis: a point per
  * seed, the mean with its interval, a line per critique quality. "AXIS_at_15", "AXIS_after_8". */
@@ -47,9 +48,10 @@ void measure_curve(Figure *figure, Panel *panel, const Configuration *configurat
                    uint32_t colour, LineStyle style, bool with_seeds);
 /* The colour of value i of n of an axis: the last of ordered ones, the best critic or the largest, is the darkest. */
 uint32_t axis_colour(const Setting *axis, int i, int n);
-/* Scales an axis that shows the values of a setting and ticks each of them: by factors where that spaces them more
- * evenly. */
-void setting_scale(Figure *figure, Axis *axis, const Setting *setting, const double *values, int n);
+/* Scales an axis that shows n ascending values of a setting and ticks each of them: by factors where that spaces them
+ * more evenly. places (n) gets where they stand: where they are, or at 1, 2, .. if some would fall on each other there.
+ * Returns whether none does. */
+bool setting_scale(Figure *figure, Axis *axis, const Setting *setting, const double *values, int n, double *places);
 /* Legend lines about seeds: what bands and thin lines are. */
 void seeds_key(Figure *figure, const Configuration *const *configurations, int n);
 /* Puts into the caption which of n labelled configurations has the largest and the smallest mean of a measure. */

@@ -61,16 +61,16 @@ typedef struct Plan {
     const Setting *axis;
     const Measure *measures; /* (n_measures) a panel each */
     int n_measures, n;
-    double values[SLICE_MAX]; /* (n) of the axis, ascending */
+    double values[SLICE_MAX], places[SLICE_MAX]; /* (n) of the axis, ascending; where they stand on it */
 } Plan;
 
 /* share: by which part of the axis the line is moved aside. */
 static void add_to_panels(Figure *figure, const Plan *plan, const Line *line, double share, uint32_t colour,
                           LineStyle style, const char *note) {
-    double values[SLICE_MAX];
+    double places[SLICE_MAX];
     for (int i = 0; i < plan->n_measures; i++) {
-        dodge(&figure->panels[i], plan->values, plan->n, share, values);
-        add_line(figure, &figure->panels[i], plan->measures[i], line, values, plan->n, colour, style, note);
+        dodge(&figure->panels[i], plan->places, plan->n, share, places);
+        add_line(figure, &figure->panels[i], plan->measures[i], line, places, plan->n, colour, style, note);
     }
 }
 
@@ -88,12 +88,12 @@ static void add_gd(Figure *figure, const Plan *plan, const Line *models) {
     figure_caption(figure, "Dashed: gd, gradient descent on the same examples, under the best critic. ");
 }
 
-/* The smallest distance of two neighbouring values, as a share of the axis. */
-static double smallest_gap(const Plan *plan) {
-    double from = plan->values[0], to = plan->values[plan->n - 1], smallest = 1;
+/* The smallest distance of two neighbouring places, as a share of an axis of that scale. */
+static double smallest_gap(const Plan *plan, AxisScale scale) {
+    double from = plan->places[0], to = plan->places[plan->n - 1], smallest = 1;
     for (int i = 1; i < plan->n; i++) {
-        double gap = (plan->values[i] - plan->values[i - 1]) / (to - from);
-        if (from > 0) gap = fmin(gap, log(plan->values[i] / plan->values[i - 1]) / log(to / from));
+        double gap = (plan->places[i] - plan->places[i - 1]) / (to - from);
+        if (scale != SCALE_LINEAR) gap = log(plan->places[i] / plan->places[i - 1]) / log(to / from);
         smallest = fmin(smallest, gap);
     }
     return smallest;
@@ -108,13 +108,14 @@ static void add_lines(Figure *figure, const Plan *plan) {
     if (n > 1) figure_key(figure, KEY_TEXT, LINE_SOLID, 0, "critique quality q");
     Line best = {{NULL}};
     bool found = false;
-    double step = fmin(0.014, 0.5 * smallest_gap(plan) / n); /* a value's lines stay nearer to it than to the next */
+    /* A value's lines stay nearer to it than to the next. */
+    double step = fmin(0.014, 0.5 * smallest_gap(plan, figure->panels[0].x.scale) / n);
     for (int i = n - 1; i >= 0; i--) {
         uint32_t colour = n > 1 ? axis_colour(quality, i, n) : colour_distinct(0);
         Line line = {{NULL}};
         if (!line_along(plan->summary, plan->slice, qualities[i], &line)) continue;
-        char label[64];
-        snprintf(label, sizeof label, n > 1 ? "%g" : "model", qualities[i]);
+        char label[64] = "model";
+        if (n > 1) setting_format(quality, qualities[i], label, sizeof label);
         add_to_panels(figure, plan, &line, step * (i - (n - 1) / 2.0), colour, LINE_SOLID, label);
         figure_key(figure, KEY_INTERVAL, LINE_SOLID, colour, "%s", label);
         if (!found) best = line;
@@ -124,7 +125,7 @@ static void add_lines(Figure *figure, const Plan *plan) {
     figure_key(figure, KEY_POINT, LINE_SOLID, COLOUR_GREY, "one seed");
 }
 
-static void add_figure(FigureSet *set, const Plan *plan) {
+static void add_figure(FigureSet *set, Plan *plan) {
     char name[64], full[FIGURE_NAME_BYTES], place[48];
     slice_axis_name(plan->axis, name, sizeof name);
     snprintf(full, sizeof full, "%s_%s_%d", setting_is_quality(plan->axis) ? "quality" : name,
@@ -136,8 +137,11 @@ static void add_figure(FigureSet *set, const Plan *plan) {
     figure_caption(figure, "The metrics %s against %s. Circles: seeds; dots and bars: means with 95 %% t intervals. ",
                    place, name);
     slice_caption(figure, plan->summary, plan->slice, settings_find("evaluate.critique_quality"));
+    bool apart = true;
     for (int i = 0; i < plan->n_measures; i++)
-        setting_scale(figure, &measure_panel(figure, plan->measures[i], name)->x, plan->axis, plan->values, plan->n);
+        apart = setting_scale(figure, &measure_panel(figure, plan->measures[i], name)->x, plan->axis, plan->values,
+                              plan->n, plan->places);
+    if (!apart) figure_caption(figure, "Values that hardly differ are spaced evenly. ");
     add_lines(figure, plan);
     figure_end(set, figure);
 }

@@ -67,14 +67,20 @@ static double as_it_is(double value) {
     return value;
 }
 
-void setting_scale(Figure *figure, Axis *axis, const Setting *setting, const double *values, int n) {
-    bool factors = n > 2 && values[0] > 0 && !setting_is_quality(setting) &&
-                   unevenness(values, n, log) < unevenness(values, n, as_it_is);
-    if (factors) axis->scale = setting->type == SETTING_INTEGER ? SCALE_LOG2 : SCALE_LOG10;
+bool setting_scale(Figure *figure, Axis *axis, const Setting *setting, const double *values, int n, double *places) {
+    bool apart = true;
+    for (int i = 1; i < n; i++)
+        apart = apart && values[i] - values[i - 1] > 1e-6 * fmax(fabs(values[i]), values[n - 1] - values[0]);
     for (int i = 0; i < n; i++) {
         char text[64];
-        figure_tick(figure, axis, values[i], setting_format(setting, values[i], text, sizeof text));
+        places[i] = apart ? values[i] : i + 1;
+        figure_tick(figure, axis, places[i], setting_format(setting, values[i], text, sizeof text));
     }
+    if (!apart) axis->from = 0.5, axis->to = n + 0.5;
+    bool factors = apart && n > 2 && values[0] > 0 && !setting_is_quality(setting) &&
+                   unevenness(values, n, log) < unevenness(values, n, as_it_is);
+    if (factors) axis->scale = setting->type == SETTING_INTEGER ? SCALE_LOG2 : SCALE_LOG10;
+    return apart;
 }
 
 void seeds_key(Figure *figure, const Configuration *const *configurations, int n) {

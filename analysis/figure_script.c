@@ -225,7 +225,7 @@ static ColourScale colours_of(const Panel *panel) {
             scale.to = fmax(scale.to, panel->layers[i].data[j].low);
         }
     if (!isfinite(scale.from)) scale.from = 0, scale.to = 1;
-    if (!(scale.to > scale.from)) scale.to = scale.from + 1e-3;
+    if (!(scale.to - scale.from > 1e-6 * fabs(scale.from))) scale.to = scale.from + fmax(1e-3, 1e-3 * fabs(scale.from));
     if (!isnan(panel->colours.from)) scale.from = panel->colours.from;
     if (!isnan(panel->colours.to)) scale.to = panel->colours.to;
     return scale;

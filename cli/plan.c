@@ -5,6 +5,7 @@
 #include "cli/options.h"
 #include "cli/prospect.h"
 #include "cli/resume.h"
+#include "cli/warning.h"
 #include "coordinator/progress.h"
 
 #include <math.h>
@@ -152,6 +153,7 @@ static Status plan(const char *path, const PlanOptions *options, Error *err) {
                          "--shard: expected I/N, part I of N equal parts of the grid (2/8), not '%s'", options->shard);
     Status status = job_read(path, options->overrides.items, options->overrides.count, &job, err);
     if (status != STATUS_OK) return status;
+    print_warnings(job_warnings(job));
     snprintf(dir, sizeof dir, "%s%s", options->dir != NULL ? "" : "results/",
              options->dir != NULL ? options->dir : job_name(job));
     status = prospect_open(job, dir, &scheduling, options->rate_gflops * 1e9, options->walltime_s, &prospect, err);

@@ -11,6 +11,7 @@
 #include "cli/run_options.h"
 #include "cli/sequel.h"
 #include "cli/terminal.h"
+#include "cli/warning.h"
 #include "coordinator/dispatch.h"
 #include "coordinator/progress.h"
 #include "coordinator/rates.h"
@@ -392,6 +393,7 @@ static Status agree(Run *run, const char *path, Setup *setup, Error *err) {
     if (channel_rank(run->channel) == 0) {
         const Kernels *unused;
         setup->status = job_read(path, run->options.overrides.items, run->options.overrides.count, &run->job, err);
+        if (setup->status == STATUS_OK) print_warnings(job_warnings(run->job));
         if (setup->status == STATUS_OK) setup->status = kernels_select(run->options.kernels, &unused, err);
         if (setup->status == STATUS_OK) setup->status = choose_dir(run, err);
         snprintf(setup->kernels, sizeof setup->kernels, "%s", run->options.kernels);

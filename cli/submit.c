@@ -4,6 +4,7 @@
 #include "cli/prospect.h"
 #include "cli/provenance.h"
 #include "cli/run_folder.h"
+#include "cli/warning.h"
 #include "coordinator/progress.h"
 #include "coordinator/slurm.h"
 #include "jobs/batch_script.h"
@@ -162,6 +163,7 @@ static Status write_and_submit(SubmitOptions *options, Error *err) {
     if (status == STATUS_OK)
         status = job_read(script->job, options->overrides.items, options->overrides.count, &job, err);
     if (status != STATUS_OK) return status;
+    print_warnings(job_warnings(job));
     int length = snprintf(dir, sizeof dir, "%s%s", script->dir != NULL ? "" : "results/",
                           script->dir != NULL ? script->dir : job_name(job));
     if (length >= (int)sizeof dir)

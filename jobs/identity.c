@@ -48,7 +48,7 @@ static void add_settings(Lines *lines, const Settings *settings, SettingRole rol
         SettingValue value = setting_get(&table[i], settings);
         char text[LINE_BYTES];
         if (value != table[i].default_value && strncmp(table[i].key, prefix, strlen(prefix)) == 0)
-            add_line(lines, table[i].key, setting_format(&table[i], value, text, sizeof text));
+            add_line(lines, table[i].key, setting_canonical(&table[i], value, text, sizeof text));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "jobs/job.h"
 
 #include "jobs/job_file.h"
+#include "jobs/near_values.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -20,6 +21,7 @@ struct Job {
     char *text;
     JobFile file;
     uint64_t points, trainings, critics;
+    char warnings[2048];
 };
 
 /* --- checks of the whole ----------------------------------------------------------------------------------------- */
@@ -59,6 +61,7 @@ static Status check_job(Job *job, const Source *source, Error *err) {
     if (job->trainings == 0)
         return place_error(source, grid->exclusions[0].place, err, "exclude: every training is excluded");
     status = grid_check(grid, source, err);
+    if (status == STATUS_OK) status = near_values_warn(grid, source, job->warnings, sizeof job->warnings, err);
     return status != STATUS_OK ? status : claims_file_check(&job->file.claims, grid, source, err);
 }
 
@@ -206,6 +209,10 @@ const char *job_name(const Job *job) {
 
 const char *job_text(const Job *job) {
     return job->text;
+}
+
+const char *job_warnings(const Job *job) {
+    return job->warnings;
 }
 
 EvaluationSettings job_evaluation(const Job *job) {

@@ -22,6 +22,8 @@ void job_free(Job *job);
 
 const char *job_name(const Job *job);
 const char *job_text(const Job *job); /* the file as given */
+/* What is allowed but hardly meant, a line each, "path:line:column: .."; "" for nothing. */
+const char *job_warnings(const Job *job);
 /* The job with every default and override filled in, as YAML that parses to the same job; malloc'd, NULL: no memory. */
 char *job_resolved(const Job *job);
 EvaluationSettings job_evaluation(const Job *job);

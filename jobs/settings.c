@@ -283,13 +283,13 @@ Status setting_parse(const Setting *setting, const char *text, SettingValue *val
                      zeros ? " (leading zeros could mean octal)" : "");
 }
 
-/* Shortest decimal text that reads back equal: at most 17 digits. */
-static void format_number(double value, char *text, size_t text_bytes) {
-    for (int digits = 1; digits <= 17; digits++) {
+/* Shortest decimal text of so many digits or more, without zeros at its end, that reads back equal: at most 17. */
+static void format_number(double value, int digits, char *text, size_t text_bytes) {
+    for (; digits <= 17; digits++) {
         snprintf(text, text_bytes, "%.*g", digits, value);
         if (strtod(text, NULL) == value) break;
     }
-    char *exponent = strchr(text, 'e'); /* 1e-05 is written 1e-5, and 1e+06 1e6 */
+    char *exponent = strchr(text, 'e'); /* 1e-05 is written 1e-5, and 1e+16 1e16 */
     if (exponent == NULL) return;
     char *out = exponent + 1, *in = out;
     if (*in == '-') out++;
@@ -307,7 +307,14 @@ static void format_set(const Setting *setting, uint32_t bits, char *text, size_t
     if (used < text_bytes) snprintf(text + used, text_bytes - used, "]");
 }
 
+const char *setting_canonical(const Setting *setting, SettingValue value, char *text, size_t text_bytes) {
+    if (setting->type != SETTING_REAL) return setting_format(setting, value, text, text_bytes);
+    format_number(value, 1, text, text_bytes);
+    return text;
+}
+
 const char *setting_format(const Setting *setting, SettingValue value, char *text, size_t text_bytes) {
+    const int plain_digits = 15; /* %g takes an exponent only beyond them: 10, not 1e1 */
     switch (setting->type) {
     case SETTING_INTEGER:
         if (setting->keyword != NULL && value == setting->keyword_value)
@@ -316,7 +323,7 @@ const char *setting_format(const Setting *setting, SettingValue value, char *tex
             snprintf(text, text_bytes, "%lld", (long long)value);
         break;
     case SETTING_REAL:
-        format_number(value, text, text_bytes);
+        format_number(value, plain_digits, text, text_bytes);
         break;
     case SETTING_BOOLEAN:
         snprintf(text, text_bytes, "%s", value != 0 ? "true" : "false");

@@ -67,8 +67,11 @@ void spec_drop_inactive(TrainingSpec *spec);
 
 /* Reads text as a value of this setting: STATUS_DATA says what was expected ("expected an integer from 1 to 64"). */
 Status setting_parse(const Setting *setting, const char *text, SettingValue *value, Error *err);
-/* Writes value as a job file would ("softmax", "true", "0.0001": shortest text that reads back equal). */
+/* Writes value as people do, in job files as elsewhere ("softmax", "true", "0.0001", "10"): the shortest text that
+ * reads back equal, without an exponent where it can be. */
 const char *setting_format(const Setting *setting, SettingValue value, char *text, size_t text_bytes);
+/* The same as ids have it, which no one sees: of the shortest texts of a number the one of %g, "1e1". */
+const char *setting_canonical(const Setting *setting, SettingValue value, char *text, size_t text_bytes);
 
 SettingValue setting_get(const Setting *setting, const Settings *settings);
 void setting_set(const Setting *setting, Settings *settings, SettingValue value);

@@ -156,6 +156,25 @@ def test_means_and_intervals_are_those_of_the_exported_numbers(results):
             assert found["low"] == pytest.approx(max(found["mean"] - half, least), rel=1e-9, abs=1e-14)
 
 
+def test_rates_that_hardly_differ_are_warned_of_told_apart_and_drawn_and_ten_is_ten(tmp_path):
+    job, results = tmp_path / "job.yaml", tmp_path / "results"
+    job.write_text("""
+model: {n_layer: 1, n_head: 1, n_embd: 4}
+task: {n_dims: 2, n_points: 4}
+train: {steps: 2, batch_size: 2, gradient_shards: 1, learning_rate: [0.3, 0.30000000000000004, 10]}
+evaluate: {prompts: 4, baselines: [mean]}
+seeds: {count: 2}
+claims: [{id: rate, test: trend, metric: nmse, over: train.learning_rate, direction: increasing}]
+""")
+    for command in ("run", job, "-o", results, "-q"), ("plan", job, "-o", results, "--rate", 1):
+        assert f"{job}:4:75: train.learning_rate: 0.30000000000000004 and 0.3 agree to 12 digits" in palinode(*command).stderr
+    text = palinode("analyze", results).stdout
+    assert [line.split()[0] for line in text.splitlines() if " model " in line] == ["0.3", "0.30000000000000004", "10"]
+    assert "train.learning_rate (0.3, 0.30000000000000004, 10)" in " ".join(text.split())
+    assert (results / "figures" / "learning_rate_at_3.svg").exists() and (results / "figures" / "claim_rate.svg").exists()
+    assert "learning_rate: [0.3, 0.30000000000000004, 10]" in (results / "job.resolved.yaml").read_text()
+
+
 def test_several_folders_are_read_as_one(tmp_path):
     job = tmp_path / "job.yaml"
     job.write_text(JOB + """

@@ -595,6 +595,51 @@ static void every_kind_of_figure_is_drawn(void **state) {
     drawing_free(drawing);
 }
 
+static void values_that_no_eye_tells_apart_are_drawn_beside_each_other(void **state) {
+    static const double rates[] = {0.3, 0.30000000000000004};
+    Table *table = table_create();
+    for (uint32_t seed = 0; seed < 2; seed++)
+        for (int i = 0; i < 2; i++) {
+            TrainingSpec spec = fake_spec(2, seed);
+            spec.train.learning_rate = rates[i];
+            add_fake_training(table, spec);
+        }
+    assert_int_equal(table_finish(table, NULL), STATUS_OK);
+    Drawing *drawing = drawing_of(table);
+    const Figure *figure = figure_named(drawing, "learning_rate_at_7");
+    const Axis *axis = &figure->panels[0].x;
+    assert_int_equal(axis->n_ticks, 2);
+    assert_string_equal(axis->ticks[0].text, "0.3");
+    assert_string_equal(axis->ticks[1].text, "0.30000000000000004");
+    assert_near(axis->ticks[1].at - axis->ticks[0].at, 1, 0);
+    assert_non_null(strstr(figure->caption, "spaced evenly"));
+    for (int i = 0; i < drawing->figures.count; i++)
+        free(drawn(drawing, drawing->figures.items[i], "svg"));
+    drawing_free(drawing);
+}
+
+/* gnuplot refuses an axis whose ends print alike. */
+static void data_that_hardly_differ_have_axes_with_two_ends(void **state) {
+    static const double values[] = {0.3, 24, -1, 1e-20, 1e9};
+    Drawing *drawing = drawing_of(fake_table((int[]){2}, 1, 1));
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        for (int scale = SCALE_LINEAR; scale <= SCALE_LOG10; scale++) {
+            Figure *figure = figure_create("training"); /* a name that is cleaned up */
+            Panel *panel = figure_panel(figure, "near", "x");
+            if (values[i] > 0) panel->x.scale = scale;
+            Layer *cells = figure_layer(figure, panel, LAYER_POINTS, 0, "near");
+            figure_datum(figure, cells, values[i], values[i], NAN, NAN);
+            figure_datum(figure, cells, values[i] * (1 + 1e-13), values[i] * (1 - 1e-13), NAN, NAN);
+            panel = figure_panel(figure, "near cells", "x");
+            cells = figure_layer(figure, panel, LAYER_CELLS, 0, "near");
+            figure_datum(figure, cells, 1, 1, values[i], NAN);
+            figure_datum(figure, cells, 2, 1, values[i] * (1 + 1e-13), NAN);
+            free(drawn(drawing, figure, "svg"));
+            figure_free(figure);
+        }
+    drawing_free(drawing);
+}
+
 static void one_seed_is_drawn_without_a_band_and_says_so(void **state) {
     Drawing *drawing = drawing_of(fake_table((int[]){2}, 1, 1));
     char *svg = drawn(drawing, figure_named(drawing, "quality"), "svg"), *script = text_of(drawing, "quality.gp");
@@ -704,6 +749,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_figure_of_nothing_or_of_one_value_has_a_range),
         cmocka_unit_test(a_figure_is_drawn_with_its_script_and_data_beside_it),
         cmocka_unit_test(every_kind_of_figure_is_drawn),
+        cmocka_unit_test(values_that_no_eye_tells_apart_are_drawn_beside_each_other),
+        cmocka_unit_test(data_that_hardly_differ_have_axes_with_two_ends),
         cmocka_unit_test(one_seed_is_drawn_without_a_band_and_says_so),
         cmocka_unit_test(a_missing_gnuplot_is_a_clear_message_and_leaves_no_old_picture),
         cmocka_unit_test(a_grid_of_many_configurations_has_a_report_of_bounded_length_that_says_what_is_left_out),

@@ -26,6 +26,12 @@ static void the_canonical_text_is_sorted_and_leaves_defaults_out(void **state) {
                               "train.gradient_shards=4\ntrain.learning_rate=0.30000000000000004\n"
                               "train.objective=mse\ntrain.on_policy_share=0.25\ntrain.precision=bf16\n"
                               "train.steps=2147483648\ntrain.warmup_steps=100\n");
+
+    settings = settings_default(); /* as the first ids had it, whatever is shown to people */
+    settings.training.train.learning_rate = 10;
+    settings.training.train.clip_norm = 1e6;
+    training_canonical(&settings.training, text);
+    assert_string_equal(text, "seed=0\ntrain.clip_norm=1e6\ntrain.learning_rate=1e1\n");
 }
 
 static void check_id(Id id, const char *expected) {

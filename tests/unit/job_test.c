@@ -242,6 +242,33 @@ static void ambiguous_and_malformed_values_are_refused(void **state) {
     check_refused("seeds: {first: 4294967295, count: 2}", "j:1:35: seeds: the last one is beyond 4294967295");
 }
 
+static void values_of_an_axis_that_agree_to_12_digits_are_warned_of_where_the_later_one_stands(void **state) {
+    static const struct {
+        const char *text, *override, *warnings;
+    } cases[] = {
+        {"train: {learning_rate: [0.3, 0.1, 0.30000000000000004]}", NULL,
+         "dir/some job.yaml:1:35: train.learning_rate: 0.30000000000000004 and 0.3 agree to 12 digits, and are two "
+         "values "
+         "all the same\n"},
+        {"train: {learning_rate: [0.30000000000000004, 0.3]}\nevaluate: {critique_quality: [1, 0.9999999999999]}", NULL,
+         "dir/some job.yaml:1:46: train.learning_rate: 0.3 and 0.30000000000000004 agree to 12 digits, and are two "
+         "values "
+         "all the same\n"
+         "dir/some job.yaml:2:34: evaluate.critique_quality: 0.9999999999999 and 1 agree to 12 digits, and are two "
+         "values "
+         "all the same\n"},
+        {"{}", "train.clip_norm=10,10.000000000000002",
+         "--set train.clip_norm=10,10.000000000000002: train.clip_norm: 10.000000000000002 and 10 agree to 12 digits, "
+         "and "
+         "are two values all the same\n"},
+        {"train: {learning_rate: [0.3, 0.3000000001], clip_norm: [0, 1e-20]}\nmodel: {n_layer: [1, 2]}", NULL, ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Job *job = parse_with(cases[i].text, &cases[i].override, cases[i].override != NULL);
+        assert_string_equal(job_warnings(job), cases[i].warnings);
+        job_free(job);
+    }
+}
+
 static void keys_given_twice_are_refused(void **state) {
     check_refused("model: {n_layer: 4, n_layer: 5}", "j:1:21: n_layer is given twice: first at line 1, column 9");
     check_refused("model: {n_layer: 4}\nmodel: {n_head: 1}", "j:2:1: model is given twice: first at line 1, column 1");
@@ -761,6 +788,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(unknown_keys_are_refused_with_the_nearest),
         cmocka_unit_test(wrong_types_are_refused),
         cmocka_unit_test(ambiguous_and_malformed_values_are_refused),
+        cmocka_unit_test(values_of_an_axis_that_agree_to_12_digits_are_warned_of_where_the_later_one_stands),
         cmocka_unit_test(keys_given_twice_are_refused),
         cmocka_unit_test(yaml_beyond_plain_data_is_refused),
         cmocka_unit_test(zip_entries_must_match_each_other),

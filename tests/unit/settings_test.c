@@ -175,16 +175,27 @@ static void messages_say_what_was_expected(void **state) {
     assert_string_equal(cut + strlen(cut) - 6, "\xc3\xa4...'");
 }
 
-static void numbers_are_formatted_shortest(void **state) {
+static void numbers_are_shown_shortest_as_people_write_them_and_keep_their_spelling_in_ids(void **state) {
     const struct {
         double value;
-        const char *text;
-    } cases[] = {{1e-4, "0.0001"},     {0.1, "0.1"}, {1e-5, "1e-5"}, {0.1 + 0.2, "0.30000000000000004"}, {1e6, "1e6"},
-                 {2.5e-10, "2.5e-10"}, {1, "1"},     {0, "0"},       {1.0 / 3, "0.3333333333333333"}};
+        const char *text, *canonical;
+    } cases[] = {{1e-4, "0.0001", "0.0001"},
+                 {0.1, "0.1", "0.1"},
+                 {1e-5, "1e-5", "1e-5"},
+                 {0.1 + 0.2, "0.30000000000000004", "0.30000000000000004"},
+                 {10, "10", "1e1"},
+                 {200, "200", "2e2"},
+                 {1e6, "1000000", "1e6"},
+                 {123456.75, "123456.75", "123456.75"},
+                 {2.5e-10, "2.5e-10", "2.5e-10"},
+                 {1, "1", "1"},
+                 {0, "0", "0"},
+                 {1.0 / 3, "0.3333333333333333", "0.3333333333333333"}};
     const Setting *setting = settings_find("train.clip_norm");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char text[64];
         SettingValue value;
+        assert_string_equal(setting_canonical(setting, cases[i].value, text, sizeof text), cases[i].canonical);
         assert_string_equal(setting_format(setting, cases[i].value, text, sizeof text), cases[i].text);
         assert_int_equal(setting_parse(setting, text, &value, NULL), STATUS_OK);
         assert_near(value, cases[i].value, 0);
@@ -287,7 +298,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(words_are_read_exactly),
         cmocka_unit_test(a_set_is_a_list_of_different_names),
         cmocka_unit_test(messages_say_what_was_expected),
-        cmocka_unit_test(numbers_are_formatted_shortest),
+        cmocka_unit_test(numbers_are_shown_shortest_as_people_write_them_and_keep_their_spelling_in_ids),
         cmocka_unit_test(a_misspelt_key_finds_its_nearest),
         cmocka_unit_test(settings_that_do_not_fit_each_other_are_named),
         cmocka_unit_test(the_reference_page_is_the_tables),
