@@ -97,12 +97,13 @@ static const char *end_text(double end, int decimals, char text[32]) {
 
 const char *interval_text(const MeanInterval *interval, int decimals, char text[INTERVAL_TEXT_BYTES]) {
     double below = interval->mean - interval->low, above = interval->high - interval->mean;
+    double unseen = fmax(pow(10, -decimals) / 2, 1e-12 * fabs(interval->mean)); /* rounded away, here or before */
     char low[32], high[32];
     if (interval->n == 0)
         snprintf(text, INTERVAL_TEXT_BYTES, "-");
     else if (interval->n == 1)
         snprintf(text, INTERVAL_TEXT_BYTES, "%.*f", decimals, interval->mean);
-    else if (fabs(above - below) < pow(10, -decimals) / 2) /* both print alike, but for rounding */
+    else if (fabs(above - below) < unseen)
         snprintf(text, INTERVAL_TEXT_BYTES, "%.*f ± %.*f", decimals, interval->mean, decimals, fmax(below, above));
     else
         snprintf(text, INTERVAL_TEXT_BYTES, "%.*f [%s, %s]", decimals, interval->mean,
