@@ -1,6 +1,8 @@
 /* See declared.h. */
 #include "analysis/declared.h"
 
+#include "jobs/job_list.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,42 +18,55 @@ static void warn(char *warning, size_t warning_bytes, const Error *problem) {
     snprintf(warning + used, warning_bytes - used, "%sclaims: %s", used > 0 ? "\n" : "", problem->text);
 }
 
-/* A job that cannot be read is passed over with a warning; only memory that is lacking is a failure. */
-static Status keep_job(Declared *declared, Status status, Job *job, Error *problem, char *warning, size_t warning_bytes,
-                       Error *err) {
-    if (status == STATUS_NO_MEMORY) return no_room(err);
-    if (status == STATUS_OK)
-        declared->jobs[declared->n_jobs++] = job;
-    else
-        warn(warning, warning_bytes, problem);
+/* Takes the jobs of a list. */
+static Status add_jobs(Declared *declared, JobList *list, Error *err) {
+    Job **more = realloc(declared->jobs, ((size_t)declared->n_jobs + (size_t)list->count + 1) * sizeof *more);
+    if (more == NULL) return no_room(err);
+    declared->jobs = more;
+    for (int i = 0; i < list->count; i++)
+        declared->jobs[declared->n_jobs++] = list->items[i];
+    list->count = 0;
     return STATUS_OK;
 }
 
-/* The jobs of the folders (*of_folders, false before), or of the headers where no folder tells of one. */
-static Status read_jobs(Declared *declared, const Table *table, const char *const *dirs, int n_dirs, bool *of_folders,
-                        char *warning, size_t warning_bytes, Error *err) {
-    int most = n_dirs > table->n_headers ? n_dirs : table->n_headers;
-    declared->jobs = calloc((size_t)most + 1, sizeof *declared->jobs);
-    if (declared->jobs == NULL) return no_room(err);
-    for (int i = 0; i < n_dirs; i++) {
-        Error problem;
-        Job *job;
-        Status status = job_read_resolved(dirs[i], &job, &problem);
-        if (status == STATUS_OK && job == NULL) continue;
-        *of_folders = true;
-        status = keep_job(declared, status, job, &problem, warning, warning_bytes, err);
-        if (status != STATUS_OK) return status;
-    }
-    for (int i = 0; i < table->n_headers && !*of_folders; i++) {
+/* The jobs in the headers of runs, for folders that hold none. One that cannot be read is passed over with a warning.
+ */
+static Status read_jobs_of_headers(Declared *declared, const Table *table, char *warning, size_t warning_bytes,
+                                   Error *err) {
+    for (int i = 0; i < table->n_headers; i++) {
         const char *text = table->headers[i].job_text;
         Error problem;
-        Job *job = NULL;
+        Job *job;
         if (text[0] == '\0' || (i > 0 && strcmp(text, table->headers[i - 1].job_text) == 0)) continue;
         Status status = job_parse("job text of the records", text, NULL, 0, &job, &problem);
-        status = keep_job(declared, status, job, &problem, warning, warning_bytes, err);
-        if (status != STATUS_OK) return status;
+        if (status == STATUS_NO_MEMORY) return no_room(err);
+        if (status != STATUS_OK) {
+            warn(warning, warning_bytes, &problem);
+            continue;
+        }
+        JobList one = {1, &job};
+        status = add_jobs(declared, &one, err);
+        if (status != STATUS_OK) {
+            job_free(job);
+            return status;
+        }
     }
     return STATUS_OK;
+}
+
+/* The jobs of the folders (*of_folders), or of the headers where no folder holds one. */
+static Status read_jobs(Declared *declared, const Table *table, const char *const *dirs, int n_dirs, bool *of_folders,
+                        char *warning, size_t warning_bytes, Error *err) {
+    size_t warned = strlen(warning);
+    for (int i = 0; i < n_dirs; i++) {
+        JobList list;
+        Status status = job_list_read(dirs[i], &list, warning, warning_bytes, err);
+        if (status == STATUS_OK) status = add_jobs(declared, &list, err);
+        job_list_free(&list);
+        if (status != STATUS_OK) return status;
+    }
+    *of_folders = declared->n_jobs > 0 || strlen(warning) > warned;
+    return *of_folders ? STATUS_OK : read_jobs_of_headers(declared, table, warning, warning_bytes, err);
 }
 
 static bool is_read(const Declared *declared, const char *name) {
@@ -61,8 +76,8 @@ static bool is_read(const Declared *declared, const char *name) {
     return found;
 }
 
-/* A folder keeps one resolved job, the last: of another that ran in it before, the records have only the text without
- * its overrides, too little to test its claims. They are not to go under in silence. */
+/* Earlier versions kept one resolved job in a folder, the last: of another that ran in it before, the records have
+ * only the text without its overrides, too little to test its claims. They are not to go under in silence. */
 static void warn_of_others(const Declared *declared, const Table *table, char *warning, size_t warning_bytes) {
     for (int i = 0; i < table->n_headers; i++) {
         const HeaderRecord *header = &table->headers[i];

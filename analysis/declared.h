@@ -13,8 +13,8 @@ typedef struct Declared {
     double alpha;         /* the smallest of those of jobs with claims; 0.05 without any */
 } Declared;
 
-/* Reads DIR/job.resolved.yaml of every dir; where no dir has one, the job texts in the table's headers. Claims of the
- * same id and sentence in several jobs are one. claims_path (NULL: none): its claims in place of all those, against
+/* Reads the jobs (jobs/job_list.h) of every dir; where no dir has one, the job texts in the table's headers. Claims of
+ * the same id and sentence in several jobs are one. claims_path (NULL: none): its claims in place of all those, against
  * the first job's grid (job_read_claims). A job that cannot be read is passed over with a line in warning, unless
  * claims_path needs it. A line tells as well of a job with claims that ran in a folder before its last one did. */
 Status declared_read(const Table *table, const char *const *dirs, int n_dirs, const char *claims_path, Declared *out,

@@ -1,10 +1,8 @@
 /* See run_state.h. */
 #include "analysis/run_state.h"
 
-#include "coordinator/id_table.h"
 #include "coordinator/journal.h"
 #include "coordinator/segments.h"
-#include "jobs/job.h"
 #include "proto/base/clock.h"
 #include "proto/wire/record_content.h"
 
@@ -66,7 +64,9 @@ static Status count_record(void *context, uint64_t offset, Record *record, Error
     return STATUS_OK;
 }
 
-Status census_take(const char *dir, Census *census, char *warning, size_t warning_bytes, Error *err) {
+/* Counts the records of dir; ids: what they say of each id. */
+static Status census_take(const char *dir, Census *census, IdTable *ids, char *warning, size_t warning_bytes,
+                          Error *err) {
     Count count = {.census = census};
     memset(census, 0, sizeof *census);
     Status status = journal_read(dir, count_record, &count, warning, warning_bytes, err);
@@ -77,7 +77,7 @@ Status census_take(const char *dir, Census *census, char *warning, size_t warnin
         free(count.failures[i].text);
     }
     free(count.failures);
-    id_table_free(&count.ids);
+    *ids = count.ids;
     return status;
 }
 
@@ -171,50 +171,71 @@ bool folder_segment_counts(const FolderState *state, const SegmentState *segment
     return true;
 }
 
-/* Trainings that the folder's job asks for; 0: not known. */
-static double trainings_asked(const char *dir) {
-    char path[PATH_MAX];
-    Job *job = NULL;
-    Error unreadable;
-    snprintf(path, sizeof path, "%s/job.resolved.yaml", dir);
-    double asked = 0;
-    if (job_read(path, NULL, 0, &job, &unreadable) == STATUS_OK) asked = (double)job_trainings(job);
-    job_free(job);
-    return asked;
-}
+/* What the latest runs of all parts of the grid came to. */
+typedef struct Outcomes {
+    int parts, worst; /* their number and largest exit code */
+    bool going_on;    /* one lives, or died and has to be gone on with */
+    bool stuck;       /* one gave up although something was left to do */
+    double trainings; /* of all parts */
+} Outcomes;
 
-/* By the latest run of every part of the grid: what is not done by any is left to do. A merge has no runs, but perhaps
- * a job. */
-static int judge_exit_code(const FolderState *state, const char *dir) {
-    const SegmentState *latest = folder_latest(state);
-    const Census *census = &state->census;
-    Shard last = latest != NULL ? segment_shard(latest->status) : (Shard){0};
-    int parts = 0, worst = STATUS_OK;
-    double total = 0;
+static Outcomes outcomes_of(const FolderState *state) {
+    Outcomes outcomes = {0};
     for (int i = 0; i < state->n_segments; i++) {
         const SegmentState *segment = &state->segments[i];
-        if (segment->state == RUN_RUNNING) return STATUS_INCOMPLETE;
+        outcomes.going_on = outcomes.going_on || segment->state == RUN_RUNNING;
         if (!folder_segment_counts(state, segment)) continue;
         double code = status_number(segment->status, "exit_code", NULL);
-        if (segment->state == RUN_DIED) return STATUS_INCOMPLETE;
-        if (code > worst) worst = (int)code;
-        total += status_number(segment->status, "trainings", "total");
-        parts++;
+        bool died = segment->state == RUN_DIED, ended_all = strcmp(status_text(segment->status, "reason"), "done") == 0;
+        outcomes.going_on = outcomes.going_on || died;
+        outcomes.stuck = outcomes.stuck || (code == STATUS_FAILED && !ended_all);
+        if (code > outcomes.worst) outcomes.worst = (int)code;
+        outcomes.trainings += status_number(segment->status, "trainings", "total");
+        outcomes.parts++;
     }
-    bool all_begun = parts >= last.count;
-    if (worst != STATUS_OK) return worst == STATUS_FAILED && !all_begun ? STATUS_INCOMPLETE : worst;
-    if (parts == 0) total = trainings_asked(dir);
-    bool ended = census->trainings_done + census->trainings_diverged + census->trainings_failed >= (int64_t)total;
-    if (!all_begun || (isfinite(total) && !ended)) return STATUS_INCOMPLETE;
+    return outcomes;
+}
+
+/* Without a job there is only what the runs say: what is not done by the latest run of any part is left to do. */
+static int judge_by_runs(const FolderState *state, const Outcomes *outcomes) {
+    const Census *census = &state->census;
+    const SegmentState *latest = folder_latest(state);
+    bool all_begun = latest == NULL || outcomes->parts >= segment_shard(latest->status).count;
+    if (outcomes->worst != STATUS_OK)
+        return outcomes->worst == STATUS_FAILED && !all_begun ? STATUS_INCOMPLETE : outcomes->worst;
+    bool ended =
+        census->trainings_done + census->trainings_diverged + census->trainings_failed >= (int64_t)outcomes->trainings;
+    if (!all_begun || (isfinite(outcomes->trainings) && !ended)) return STATUS_INCOMPLETE;
     return census->trainings_failed > 0 ? STATUS_FAILED : STATUS_OK;
+}
+
+/* Complete is what the jobs ask for, whatever past runs counted; how a run ended matters only while something is left:
+ * then nobody goes on after an error. */
+static int judge_exit_code(const FolderState *state) {
+    const Standing *standing = &state->standing;
+    const Outcomes outcomes = outcomes_of(state);
+    if (outcomes.going_on) return STATUS_INCOMPLETE;
+    if (standing->jobs == 0) return judge_by_runs(state, &outcomes);
+    bool failed = standing->failed > 0;
+    if (standing_complete(standing)) return failed ? STATUS_FAILED : STATUS_OK;
+    if (outcomes.worst > STATUS_FAILED) return outcomes.worst;
+    /* An evaluation that failed for good leaves no record: its run said so. */
+    bool only_results = standing_missing(standing) == 0 && outcomes.worst == STATUS_FAILED;
+    return outcomes.stuck || only_results ? STATUS_FAILED : STATUS_INCOMPLETE;
 }
 
 Status folder_state_read(const char *dir, FolderState **out, char *warning, size_t warning_bytes, Error *err) {
     warning[0] = '\0';
     FolderState *state = calloc(1, sizeof *state);
     if (state == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the state of %s", dir);
-    Status status = census_take(dir, &state->census, warning, warning_bytes, err);
+    IdTable ids = {0};
+    JobList jobs = {0};
+    Status status = census_take(dir, &state->census, &ids, warning, warning_bytes, err);
     if (status == STATUS_OK) status = read_segments(dir, state, warning, warning_bytes, err);
+    if (status == STATUS_OK) status = job_list_read(dir, &jobs, NULL, 0, err);
+    if (status == STATUS_OK) status = standing_take(&jobs, &ids, &state->standing, err);
+    job_list_free(&jobs);
+    id_table_free(&ids);
     const Census *census = &state->census;
     int64_t records = census->trainings_done + census->trainings_diverged + census->trainings_failed + census->cells +
                       census->baselines;
@@ -224,7 +245,7 @@ Status folder_state_read(const char *dir, FolderState **out, char *warning, size
         folder_state_free(state);
         return status;
     }
-    state->exit_code = judge_exit_code(state, dir);
+    state->exit_code = judge_exit_code(state);
     *out = state;
     return STATUS_OK;
 }

@@ -5,7 +5,7 @@
 #ifndef ANALYSIS_RUN_STATE_H
 #define ANALYSIS_RUN_STATE_H
 
-#include "proto/base/status.h"
+#include "coordinator/standing.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -17,9 +17,6 @@ typedef struct Census {
     int64_t trainings_done, trainings_diverged, trainings_failed, cells, baselines;
     char first_failure[512]; /* "seed 3: killed by .." of a training that failed and was not done since; or "" */
 } Census;
-
-/* Counts the records of dir. warning: as journal_read. Memory: an id a record. */
-Status census_take(const char *dir, Census *census, char *warning, size_t warning_bytes, Error *err);
 
 typedef enum RunState {
     RUN_ENDED,   /* it said so */
@@ -39,11 +36,12 @@ typedef struct FolderState {
     int n_segments;
     SegmentState *segments; /* by segment name */
     Census census;
+    Standing standing; /* what its jobs ask for, and how much of it is there */
     int exit_code; /* what --exit-code returns: 0 all done, 75 going on or to be gone on with, else as the last run's */
 } FolderState;
 
-/* Reads DIR/status-*.json and the records. A status file that cannot be understood is passed over with a line in
- * warning. STATUS_DATA: the folder holds neither. */
+/* Reads DIR/status-*.json, the records and the jobs. A status file that cannot be understood is passed over with a line
+ * in warning. STATUS_DATA: the folder holds neither records nor status files. Memory: an id a record. */
 Status folder_state_read(const char *dir, FolderState **out, char *warning, size_t warning_bytes, Error *err);
 void folder_state_free(FolderState *state);
 /* The segment that was updated last; NULL: there is none. */

@@ -3,6 +3,7 @@
 
 #include "coordinator/journal.h"
 #include "jobs/identity.h"
+#include "jobs/job_list.h"
 #include "proto/wire/record_content.h"
 
 #include <assert.h>
@@ -402,12 +403,13 @@ Status table_finish(Table *table, Error *err) {
     return find_seeds(table, err);
 }
 
-/* The job of a folder, where its resolved form is there and readable: what was asked for, finished or not. */
-static Status expect_job_of(Table *table, const char *dir, Error *err) {
-    Job *job;
-    if (job_read_resolved(dir, &job, NULL) != STATUS_OK || job == NULL) return STATUS_OK; /* results count without it */
-    Status status = table_expect(table, job, err);
-    job_free(job);
+/* What the jobs of a folder ask for, finished or not; results count without a readable one. */
+static Status expect_jobs_of(Table *table, const char *dir, Error *err) {
+    JobList jobs;
+    Status status = job_list_read(dir, &jobs, NULL, 0, err);
+    for (int i = 0; i < jobs.count && status == STATUS_OK; i++)
+        status = table_expect(table, jobs.items[i], err);
+    job_list_free(&jobs);
     return status;
 }
 
@@ -425,7 +427,7 @@ Status table_read(const char *const *dirs, int n_dirs, Table **out, char *warnin
             status = error_set(err, STATUS_DATA, "%s: no results: expected records-*.tfrecord files of a run", dirs[i]);
     }
     for (int i = 0; i < n_dirs && status == STATUS_OK; i++)
-        status = expect_job_of(table, dirs[i], err);
+        status = expect_jobs_of(table, dirs[i], err);
     if (status == STATUS_OK) status = table_finish(table, err);
     if (status != STATUS_OK) {
         table_free(table);

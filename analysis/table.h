@@ -62,8 +62,8 @@ Status table_expect(Table *table, const Job *job, Error *err);
 /* Settles re-runs, gives the cells their trainings' settings, sorts, finds axes and seeds. Once, last. */
 Status table_finish(Table *table, Error *err);
 
-/* table_create, then journal_read and the job file DIR/job.resolved.yaml (where there is a readable one) of every dir,
- * then table_finish. warning: lines of journal_read. STATUS_DATA when the folders hold no record at all. */
+/* table_create, then journal_read and the jobs (jobs/job_list.h) of every dir, then table_finish. warning: lines of
+ * journal_read. STATUS_DATA when the folders hold no record at all. */
 Status table_read(const char *const *dirs, int n_dirs, Table **out, char *warning, size_t warning_bytes, Error *err);
 
 /* Whether a setting says anything about a predictor's series: a baseline has no model, no training and no rounds, and

@@ -156,9 +156,14 @@ static Status print_json(const Explanation *is, Error *err) {
 
 /* --- command ---------------------------------------------------------------------------------------------------- */
 
-/* The job given, else that of the folder's last run; *job NULL where there is none. */
-static Status read_job(const char *dir, const char *given, Job **job, Error *err) {
-    return given != NULL ? job_read(given, NULL, 0, job, err) : job_read_resolved(dir, job, err);
+/* The job given, else those of the folder; there may be none. */
+static Status read_jobs(const char *dir, const char *given, JobList *jobs, char *warning, Error *err) {
+    if (given == NULL) return job_list_read(dir, jobs, warning, WARNING_BYTES, err);
+    *jobs = (JobList){.items = calloc(1, sizeof *jobs->items)};
+    if (jobs->items == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the job %s", given);
+    Status status = job_read(given, NULL, 0, &jobs->items[0], err);
+    jobs->count = status == STATUS_OK;
+    return status;
 }
 
 int command_explain(int argc, char **argv) {
@@ -169,7 +174,7 @@ int command_explain(int argc, char **argv) {
          .type = OPTION_TEXT,
          .value = &job_path,
          .argument = "JOB.yaml",
-         .summary = "the job that says what is asked for (default DIR/job.resolved.yaml)"},
+         .summary = "the job that says what is asked for (default: those that ran in DIR)"},
         {.name = "json", .type = OPTION_FLAG, .value = &json, .summary = "one JSON value on stdout"},
     };
     const Command command = {
@@ -192,16 +197,17 @@ int command_explain(int argc, char **argv) {
     if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
     Error err = {{0}};
     char warning[WARNING_BYTES] = "";
-    Job *job = NULL;
+    JobList jobs = {0};
     Explanation explanation = {0};
-    Status status = read_job(operands[0], job_path, &job, &err);
+    Status status = read_jobs(operands[0], job_path, &jobs, warning, &err);
+    print_warnings(warning);
     if (status == STATUS_OK)
-        status = explain_id(operands[0], job, operands[1], &explanation, warning, sizeof warning, &err);
+        status = explain_id(operands[0], &jobs, operands[1], &explanation, warning, sizeof warning, &err);
     print_warnings(warning);
     if (status == STATUS_OK && json) status = print_json(&explanation, &err);
     if (status == STATUS_OK && !json) print_text(&explanation);
     explanation_free(&explanation);
-    job_free(job);
+    job_list_free(&jobs);
     free((void *)operands);
     return status == STATUS_OK ? STATUS_OK : report_error(status, &err);
 }

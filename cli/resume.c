@@ -2,26 +2,31 @@
 #include "cli/resume.h"
 
 #include "jobs/job_difference.h"
+#include "jobs/job_list.h"
 #include "worker/kernels/kernels.h"
 
 #include <stdio.h>
 #include <string.h>
 
 Status resume_job_changes(const char *dir, const Job *job, char *text, size_t text_bytes, Error *err) {
-    Job *before = NULL;
+    char unreadable[1024] = "";
+    JobList jobs;
     JobDifference difference = {0};
-    Error trouble;
     text[0] = '\0';
-    Status status = job_read_resolved(dir, &before, &trouble);
-    if (status == STATUS_OK && before == NULL) return STATUS_OK;
-    if (status == STATUS_OK) status = job_difference(before, job, &difference, &trouble);
-    job_free(before);
-    if (status == STATUS_NO_MEMORY) return error_set(err, status, "%s", trouble.text);
-    if (status != STATUS_OK)
-        snprintf(text, text_bytes, "the job of the last run cannot be compared with this one: %s", trouble.text);
-    else if (difference.text[0] != '\0')
+    Status status = job_list_read(dir, &jobs, unreadable, sizeof unreadable, err);
+    const Job *before = NULL;
+    for (int i = 0; status == STATUS_OK && i < jobs.count && before == NULL; i++)
+        if (strcmp(job_name(jobs.items[i]), job_name(job)) == 0) before = jobs.items[i];
+    if (before != NULL) status = job_difference(before, job, &difference, err);
+    if (status == STATUS_OK && difference.text[0] != '\0')
         snprintf(text, text_bytes, "the job has changed since the last run: %s", difference.text);
-    return STATUS_OK;
+    else if (status == STATUS_OK && before == NULL && unreadable[0] != '\0')
+        snprintf(text, text_bytes, "the job of the last run cannot be compared with this one: %s", unreadable);
+    else if (status == STATUS_OK && before == NULL && jobs.count > 0)
+        snprintf(text, text_bytes, "the folder holds results of another job, %s, which stays asked for beside this one",
+                 job_name(jobs.items[0]));
+    job_list_free(&jobs);
+    return status;
 }
 
 /* Also where only models trained with others were measured with it. */

@@ -6,8 +6,9 @@
 #include "coordinator/roster.h"
 #include "jobs/job.h"
 
-/* What job asks for otherwise than DIR/job.resolved.yaml: a line for the user, "" where there is nothing to say (also
- * when that file is not there). A file that cannot be compared is said to be so. STATUS_NO_MEMORY. */
+/* What job asks for otherwise than the job of that name that ran in dir before, or that only another one did: a line
+ * for the user, "" where there is nothing to say. A job file that cannot be compared is said to be so.
+ * STATUS_NO_MEMORY. */
 Status resume_job_changes(const char *dir, const Job *job, char *text, size_t text_bytes, Error *err);
 
 /* STATUS_DATA, naming both, when a rank computes with other numerics than all results in the folder, so that equal

@@ -254,7 +254,8 @@ static Status start_coordinator(Run *run, Error *err) {
                         .shard = options->shard,
                         .started_unix_ms = run->started_unix_ms};
     uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
-    if (status == STATUS_OK) status = run_folder_read(run->dir, options->shard, &run->journal, &run->before, err);
+    if (status == STATUS_OK)
+        status = run_folder_read(run->dir, run->job, options->shard, &run->journal, &run->before, err);
     if (status == STATUS_OK) status = open_unfinished(run, err);
     if (status == STATUS_OK) status = cost_model_create(&run->costs, err);
     plan.workers = run->roster.n_workers;

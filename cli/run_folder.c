@@ -5,6 +5,7 @@
 #include "cli/version.h"
 #include "cli/warning.h"
 #include "coordinator/segments.h"
+#include "jobs/job_difference.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -31,12 +32,42 @@ Status run_folder_make(const char *path, Error *err) {
     }
 }
 
+/* DIR/job.yaml and DIR/job.resolved.yaml, or those of a job that ran there before under another name. */
+static void job_paths(const char *dir, const char *other, char given[PATH_MAX], char resolved[PATH_MAX]) {
+    snprintf(given, PATH_MAX, "%s/job%s%s.yaml", dir, other != NULL ? "." : "", other != NULL ? other : "");
+    snprintf(resolved, PATH_MAX, "%s/job%s%s.resolved.yaml", dir, other != NULL ? "." : "", other != NULL ? other : "");
+}
+
+static bool moved(const char *from, const char *to) {
+    return rename(from, to) == 0 || errno == ENOENT; /* a run beside this one may have been faster */
+}
+
+/* Results of another job stay asked for: its files are kept under its name. One of this name is replaced, as this is
+ * what it has become; so is one that cannot be read. */
+static Status make_way(const char *dir, const Job *job, Error *err) {
+    char given[PATH_MAX], resolved[PATH_MAX], kept_given[PATH_MAX], kept_resolved[PATH_MAX];
+    Job *before = NULL;
+    if (job_read_resolved(dir, &before, NULL) == STATUS_NO_MEMORY)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the job of the last run in %s", dir);
+    job_paths(dir, job_name(job), kept_given, kept_resolved);
+    unlink(kept_given);
+    unlink(kept_resolved);
+    bool other = before != NULL && strcmp(job_name(before), job_name(job)) != 0;
+    job_paths(dir, NULL, given, resolved);
+    if (other) job_paths(dir, job_name(before), kept_given, kept_resolved);
+    job_free(before);
+    if (!other || (moved(resolved, kept_resolved) && moved(given, kept_given))) return STATUS_OK;
+    return error_set(err, STATUS_IO, "%s: cannot be kept as %s: %s", resolved, kept_resolved, strerror(errno));
+}
+
 static Status write_job_files(const char *dir, const Job *job, Error *err) {
     char path[PATH_MAX];
+    Status status = make_way(dir, job, err);
+    if (status != STATUS_OK) return status;
     char *resolved = job_resolved(job);
-    if (resolved == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (resolved == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the resolved form of the job");
     snprintf(path, sizeof path, "%s/job.yaml", dir);
-    Status status = journal_replace_file(path, job_text(job), err);
+    status = journal_replace_file(path, job_text(job), err);
     snprintf(path, sizeof path, "%s/job.resolved.yaml", dir);
     if (status == STATUS_OK) status = journal_replace_file(path, resolved, err);
     free(resolved);
@@ -98,6 +129,45 @@ static Status refuse_live_run(const char *dir, const char *segment, Shard shard,
                      "%s: run %s is going on there%s (palinode status shows it); wait for its end, or, if it is none "
                      "of palinode's processes, remove status-%s.json",
                      dir, segment, part, segment);
+}
+
+/* Whether runs on other parts of a grid were or are there. */
+static bool has_brothers(const char *dir, const SegmentList *runs, Shard shard, bool *alive) {
+    bool found = false;
+    *alive = false;
+    for (size_t i = 0; i < runs->count; i++) {
+        json_t *status = segment_status(dir, runs->names[i]);
+        Shard other = segment_shard(status);
+        json_decref(status);
+        if (other.count == 0 || (other.index == shard.index && other.count == shard.count)) continue;
+        found = true;
+        *alive = *alive || segment_is_alive(dir, runs->names[i]);
+    }
+    return found;
+}
+
+/* All parts of a grid have to be of one job, or what is left of it is done by none. The parts may begin anew with a job
+ * that adds to the one before, not while one of those still runs. */
+static Status refuse_other_job(const char *dir, const SegmentList *runs, Shard shard, const Job *job, Error *err) {
+    bool alive;
+    Job *theirs = NULL;
+    JobDifference difference = {0};
+    if (shard.count == 0 || !has_brothers(dir, runs, shard, &alive)) return STATUS_OK;
+    Status status = job_read_resolved(dir, &theirs, err);
+    if (status == STATUS_OK && theirs != NULL) status = job_difference(theirs, job, &difference, err);
+    bool same_name = theirs != NULL && strcmp(job_name(theirs), job_name(job)) == 0;
+    bool extended = same_name && difference.trainings_dropped == 0, differs = difference.text[0] != '\0';
+    if (status == STATUS_OK && differs && extended && alive)
+        status = error_set(err, STATUS_INCOMPLETE,
+                           "%s: parts of this job as it was before are going on there; wait for their end (%s)", dir,
+                           difference.text);
+    if (status == STATUS_OK && differs && !extended)
+        status = error_set(err, STATUS_USAGE,
+                           "%s: the other parts there are of another job%s%s (%s); a folder takes parts of one job and "
+                           "of what extends it: give this one a folder of its own (-o), or run it without --shard",
+                           dir, same_name ? "" : ", ", same_name ? "" : job_name(theirs), difference.text);
+    job_free(theirs);
+    return status;
 }
 
 /* Takes what there is to know of the latest run on this part of the grid. */
@@ -197,13 +267,14 @@ static Status start_journal(const RunOrigin *origin, uint64_t models_limit_bytes
     return status;
 }
 
-Status run_folder_read(const char *dir, Shard shard, Journal **out, RunBefore *before, Error *err) {
+Status run_folder_read(const char *dir, const Job *job, Shard shard, Journal **out, RunBefore *before, Error *err) {
     char warning[2048] = "";
     SegmentList runs = {0};
     Status status = run_folder_make(dir, err);
     if (status == STATUS_OK) status = segments_list(dir, "status", &runs, err);
     for (size_t i = 0; status == STATUS_OK && i < runs.count; i++)
         status = refuse_live_run(dir, runs.names[i], shard, err);
+    if (status == STATUS_OK) status = refuse_other_job(dir, &runs, shard, job, err);
     if (status == STATUS_OK) look_back(dir, &runs, shard, before);
     segments_free(&runs);
     if (status == STATUS_OK) status = journal_open_reader(dir, out, warning, sizeof warning, err);

@@ -30,9 +30,11 @@ typedef struct RunBefore {
 
 /* Reads what is known in dir, which is made with its parents. Warnings of damaged segments go to stderr.
  * STATUS_INCOMPLETE: another run is going on there that this one must not join. Runs of different shards, of the same
- * number of shards, may work at one time. */
-Status run_folder_read(const char *dir, Shard shard, Journal **out, RunBefore *before, Error *err);
-/* Starts the run's segment in dir and writes job.yaml and job.resolved.yaml. */
+ * number of shards, may work at one time, if they are parts of one job; STATUS_USAGE: the others there are of another
+ * one. */
+Status run_folder_read(const char *dir, const Job *job, Shard shard, Journal **out, RunBefore *before, Error *err);
+/* Starts the run's segment in dir and writes job.yaml and job.resolved.yaml; those of a job of another name are kept
+ * beside them (jobs/job_list.h). */
 Status run_folder_begin(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal *journal,
                         Error *err);
 /* Of runs that began in the same instant, the one with the lowest segment goes on: to be called when this run's status

@@ -84,6 +84,26 @@ static void print_segment(const SegmentState *segment) {
     if (error[0] != '\0') printf("  first error %s\n", error);
 }
 
+/* What the folder's jobs ask for, and what of it is missing. */
+static void print_standing(const Standing *standing) {
+    if (standing->jobs == 0) return;
+    printf("asked for by %s\n  trainings  %lld: %lld done, %lld diverged, %lld failed, %lld missing\n",
+           standing->jobs == 1 ? "the job" : "the jobs", (long long)standing->trainings, (long long)standing->done,
+           (long long)standing->diverged, (long long)standing->failed, (long long)standing_missing(standing));
+    if (standing->cells_missing + standing->baselines_missing > 0)
+        printf("  measured   %lld cells and %lld baselines are missing\n", (long long)standing->cells_missing,
+               (long long)standing->baselines_missing);
+}
+
+/* null: no job is known. */
+static json_t *standing_json(const Standing *standing) {
+    if (standing->jobs == 0) return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "trainings", (json_int_t)standing->trainings, "done",
+                     (json_int_t)standing->done, "diverged", (json_int_t)standing->diverged, "failed",
+                     (json_int_t)standing->failed, "missing", (json_int_t)standing_missing(standing), "cells_missing",
+                     (json_int_t)standing->cells_missing, "baselines_missing", (json_int_t)standing->baselines_missing);
+}
+
 /* Runs that ended are history once a later one did the same part of the grid: only living ones and the latest of every
  * shard are shown. */
 static void print_text(const char *dir, const FolderState *state) {
@@ -96,6 +116,7 @@ static void print_text(const char *dir, const FolderState *state) {
         dir, (long long)census->trainings_done, (long long)census->trainings_diverged,
         (long long)census->trainings_failed, (long long)census->cells, (long long)census->baselines);
     if (census->first_failure[0] != '\0') printf("  failed     %s\n", census->first_failure);
+    print_standing(&state->standing);
 }
 
 static Status print_json(const char *dir, const FolderState *state, Error *err) {
@@ -108,12 +129,12 @@ static Status print_json(const char *dir, const FolderState *state, Error *err) 
         json_array_append_new(runs, run);
     }
     const SegmentState *latest = folder_latest(state);
-    json_t *root =
-        json_pack("{s:s, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}, s:o}", "dir", dir, "state",
-                  latest != NULL ? run_state_name(latest->state) : "unknown", "exit_code", state->exit_code, "records",
-                  "trainings_done", (json_int_t)census->trainings_done, "trainings_diverged",
-                  (json_int_t)census->trainings_diverged, "trainings_failed", (json_int_t)census->trainings_failed,
-                  "cells", (json_int_t)census->cells, "baselines", (json_int_t)census->baselines, "runs", runs);
+    json_t *root = json_pack("{s:s, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "dir", dir, "state",
+                             latest != NULL ? run_state_name(latest->state) : "unknown", "exit_code", state->exit_code,
+                             "records", "trainings_done", (json_int_t)census->trainings_done, "trainings_diverged",
+                             (json_int_t)census->trainings_diverged, "trainings_failed",
+                             (json_int_t)census->trainings_failed, "cells", (json_int_t)census->cells, "baselines",
+                             (json_int_t)census->baselines, "asked_for", standing_json(&state->standing), "runs", runs);
     return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 

@@ -1,13 +1,15 @@
 /* palinode wait: looks at a folder of results until its job is done.
  *
- * Between two batch jobs no run is there and something is left to do: then it waits for the next one. Nothing is locked
- * and no process is asked, so that it also works on a login node, which sees no more than the files. */
+ * Between two batch jobs no run is there and something is left to do: then it waits for the next one. Nothing is
+ * locked and no process is looked for, so that it also works on a login node, which sees the files and Slurm's queue.
+ */
 #include "analysis/run_state.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/terminal.h"
 #include "cli/warning.h"
 #include "coordinator/segments.h"
+#include "coordinator/slurm.h"
 #include "proto/base/clock.h"
 
 #include <dirent.h>
@@ -23,37 +25,31 @@ enum { WARNING_BYTES = 4096, TEXT_BYTES = 512 };
 static const char details[] =
     "A run that stopped early (at the end of its walltime, preempted, killed) is not done: wait goes on\n"
     "until a later run has done the rest. A job of palinode submit that is still in the queue is waited\n"
-    "for, known by its empty log DIR/slurm-<job>.out; was it cancelled there, remove that file.\n"
+    "for, known by its empty log DIR/slurm-<job>.out. Where Slurm's programs are there, squeue is asked\n"
+    "about it: a job that is gone without palinode having begun ends the wait (exit code 1). Where they\n"
+    "are not, remove the log of a job that was cancelled.\n"
     "Exit code, as of palinode status --exit-code: 0 all done, 1 done with failed trainings,\n"
     "75 --timeout passed first, else that of a run that ended in an error.";
 
-/* A number of trainings, over the parts of the grid. */
-static double trainings(const FolderState *state, const char *which) {
-    double sum = 0;
-    for (int i = 0; i < state->n_segments; i++)
-        if (folder_segment_counts(state, &state->segments[i]))
-            sum += status_number(state->segments[i].status, "trainings", which);
-    return sum;
-}
-
-/* "run 0002 ended, done: 23 of 24 trainings done, 1 diverged, 0 failed"; no numbers before, as they change all the
- * time. */
+/* "run 0002 ended, done: 23 of 24 trainings done, 1 diverged, 0 failed"; while a run goes on without numbers, as they
+ * change all the time. */
 static void describe(const FolderState *state, char text[TEXT_BYTES]) {
     const SegmentState *latest = folder_latest(state);
-    if (latest == NULL) { /* results that were merged, or a run in its first moments */
-        snprintf(text, TEXT_BYTES, "%lld trainings done", (long long)state->census.trainings_done);
-        return;
-    }
-    const char *reason = status_text(latest->status, "reason");
-    double total = trainings(state, "total");
-    snprintf(text, TEXT_BYTES, "run %s %s%s%s%s", status_text(latest->status, "segment"), run_state_name(latest->state),
-             latest->state == RUN_ENDED && reason[0] != '\0' ? ", " : "", latest->state == RUN_ENDED ? reason : "",
-             latest->state != RUN_RUNNING && state->exit_code == STATUS_INCOMPLETE ? "; waiting for the next" : "");
-    if (state->exit_code != STATUS_INCOMPLETE && isfinite(total)) {
-        size_t used = strlen(text);
-        snprintf(text + used, TEXT_BYTES - used, ": %.0f of %.0f trainings done, %.0f diverged, %.0f failed",
-                 trainings(state, "done"), total, trainings(state, "diverged"), trainings(state, "failed"));
-    }
+    const Standing *standing = &state->standing;
+    const char *reason = latest != NULL && latest->state == RUN_ENDED ? status_text(latest->status, "reason") : "";
+    if (latest != NULL)
+        snprintf(text, TEXT_BYTES, "run %s %s%s%s", status_text(latest->status, "segment"),
+                 run_state_name(latest->state), reason[0] != '\0' ? ", " : "", reason);
+    else
+        snprintf(text, TEXT_BYTES, "merged results"); /* or a run in its first moments */
+    if (latest != NULL && latest->state == RUN_RUNNING) return;
+    bool waiting = state->exit_code == STATUS_INCOMPLETE;
+    size_t used = strlen(text);
+    if (waiting) used += (size_t)snprintf(text + used, TEXT_BYTES - used, "; waiting for the next");
+    if (standing->jobs > 0)
+        snprintf(text + used, TEXT_BYTES - used, ": %lld of %lld trainings done, %lld diverged, %lld failed",
+                 (long long)standing->done, (long long)standing->trainings, (long long)standing->diverged,
+                 (long long)standing->failed);
 }
 
 /* Whether a run has told of itself in the folder: its status file is the first that others hear of it. */
@@ -65,25 +61,76 @@ static Status run_has_told(const char *dir, bool *told, Error *err) {
     return status;
 }
 
-/* Whether a job was submitted since the last run began or ended and waits in the queue: its log is empty. */
-static bool job_is_queued(const char *dir, const FolderState *state) {
-    const SegmentState *latest = folder_latest(state);
-    double run_age_s = latest != NULL ? latest->age_s : INFINITY, now_s = (double)clock_unix_ms() / 1e3;
+/* A wait, and what it knows of the folder's batch job. */
+typedef struct Watch {
+    const char *dir;
+    char job[48]; /* that Slurm was asked about last */
+    double ask_s; /* it may be asked again from then on */
+    bool gone;    /* it neither waits nor runs */
+} Watch;
+
+/* The latest log of a job that palinode submit or a template names, slurm-<job>.out, written since the time given;
+ * false: there is none. */
+static bool find_log(const char *dir, double since_s, char job[48], bool *empty) {
     DIR *folder = opendir(dir);
     struct dirent *entry;
-    bool queued = false;
-    while (folder != NULL && !queued && (entry = readdir(folder)) != NULL) {
+    bool found = false;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
         struct stat log;
-        if (fnmatch("slurm-*.out", entry->d_name, 0) != 0) continue;
-        if (fstatat(dirfd(folder), entry->d_name, &log, 0) != 0 || log.st_size > 0) continue;
-        queued = now_s - (double)log.st_mtim.tv_sec - (double)log.st_mtim.tv_nsec / 1e9 < run_age_s;
+        if (fnmatch("slurm-[0-9]*.out", entry->d_name, 0) != 0 || strlen(entry->d_name) > 48 + 6) continue;
+        if (fstatat(dirfd(folder), entry->d_name, &log, 0) != 0) continue;
+        double written_s = (double)log.st_mtim.tv_sec + (double)log.st_mtim.tv_nsec / 1e9;
+        if (written_s <= since_s) continue;
+        found = true;
+        since_s = written_s;
+        *empty = log.st_size == 0;
+        snprintf(job, 48, "%.*s", (int)(strlen(entry->d_name) - strlen("slurm-.out")),
+                 entry->d_name + strlen("slurm-"));
     }
     if (folder != NULL) closedir(folder);
-    return queued;
+    return found;
+}
+
+/* Whether Slurm says that a job is gone, now and a moment before: its last words take their time over a network. Where
+ * there is no Slurm it is never known to be. */
+static bool job_is_gone(Watch *watch, const char *job) {
+    static const double PERIOD_S = 5, SULK_S = 300;
+    double now_s = clock_monotonic_s();
+    if (strcmp(watch->job, job) != 0) *watch = (Watch){.dir = watch->dir};
+    if (now_s < watch->ask_s) return false;
+    bool queued = true, before = watch->gone && watch->job[0] != '\0';
+    Status status = slurm_job_queued(job, &queued, NULL);
+    snprintf(watch->job, sizeof watch->job, "%s", job);
+    watch->gone = status == STATUS_OK && !queued;
+    watch->ask_s = now_s + (status != STATUS_OK ? SULK_S : watch->gone ? 1 : PERIOD_S);
+    return watch->gone && before;
+}
+
+/* No run has told of itself yet: a job waits in the queue, or it failed before palinode began. */
+static void look_at_queue(Watch *watch, char text[TEXT_BYTES], int *exit_code) {
+    char job[48];
+    bool empty, told = true;
+    snprintf(text, TEXT_BYTES, "waiting for a run to begin");
+    if (!find_log(watch->dir, 0, job, &empty) || !job_is_gone(watch, job)) return;
+    if (run_has_told(watch->dir, &told, NULL) != STATUS_OK || told) return;
+    snprintf(text, TEXT_BYTES,
+             "job %s is no longer in Slurm's queue, and palinode did not begin in it: %s/slurm-%s.out%s", job,
+             watch->dir, job, empty ? " is empty; it was cancelled there, or Slurm could not start it" : " says why");
+    *exit_code = STATUS_FAILED;
+}
+
+/* Whether a job was submitted since the last run began or ended and waits in the queue: its log is empty. */
+static bool job_is_queued(Watch *watch, const FolderState *state) {
+    const SegmentState *latest = folder_latest(state);
+    double run_s = latest != NULL ? (double)clock_unix_ms() / 1e3 - latest->age_s : 0;
+    char job[48];
+    bool empty;
+    return find_log(watch->dir, run_s, job, &empty) && empty && !job_is_gone(watch, job);
 }
 
 /* What the folder says now; *exit_code 75 while there is something to wait for. */
-static Status look(const char *dir, char text[TEXT_BYTES], int *exit_code, Error *err) {
+static Status look(Watch *watch, char text[TEXT_BYTES], int *exit_code, Error *err) {
+    const char *dir = watch->dir;
     FolderState *state = NULL;
     char warning[WARNING_BYTES] = "";
     bool told;
@@ -92,12 +139,12 @@ static Status look(const char *dir, char text[TEXT_BYTES], int *exit_code, Error
     if (status != STATUS_OK) return status;
     status = folder_state_read(dir, &state, warning, sizeof warning, err);
     if (status == STATUS_DATA && !told) { /* a job in the queue, or the first moments of a run */
-        snprintf(text, TEXT_BYTES, "waiting for a run to begin");
+        look_at_queue(watch, text, exit_code);
         return STATUS_OK;
     }
     if (status != STATUS_OK) return status;
     describe(state, text);
-    if (state->exit_code != STATUS_INCOMPLETE && job_is_queued(dir, state)) {
+    if (state->exit_code != STATUS_INCOMPLETE && job_is_queued(watch, state)) {
         state->exit_code = STATUS_INCOMPLETE;
         snprintf(text, TEXT_BYTES, "a job that was submitted has not begun; waiting for it");
     }
@@ -115,10 +162,11 @@ static void pause_for(double seconds) {
 /* Looks often at first, then every ten seconds, and never more than 5 % of the time. */
 static Status wait_until_done(const char *dir, double timeout_s, Terminal *terminal, int *exit_code, Error *err) {
     char text[TEXT_BYTES], said[TEXT_BYTES] = "";
+    Watch watch = {.dir = dir};
     double begin_s = clock_monotonic_s();
     for (;;) {
         double look_s = clock_monotonic_s();
-        Status status = look(dir, text, exit_code, err);
+        Status status = look(&watch, text, exit_code, err);
         if (status != STATUS_OK) return status;
         double now_s = clock_monotonic_s(), left_s = begin_s + timeout_s - now_s;
         if (strcmp(text, said) != 0 && !terminal->quiet) terminal_say(terminal, text);

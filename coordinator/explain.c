@@ -19,7 +19,8 @@
 
 typedef struct Inquiry {
     const char *dir;
-    const Job *job; /* NULL: none */
+    const JobList *jobs;
+    const Job *job, *asking; /* that is walked; that asks for the id, NULL: none */
     IdSearch search;
     Explanation *out;
     HeaderRecord header;               /* of the file that is being read */
@@ -51,6 +52,7 @@ static void meet(Inquiry *inquiry, bool ended, Id id, RecordKind kind, const Set
         return;
     }
     if (!id_equal(id, out->id)) return;
+    if (exclusion == 0) inquiry->asking = inquiry->job;
     out->asked_for = out->asked_for || exclusion == 0;
     inquiry->exclusion = out->asked_for ? 0 : exclusion;
     out->settings = *settings;
@@ -59,9 +61,9 @@ static void meet(Inquiry *inquiry, bool ended, Id id, RecordKind kind, const Set
     if (kind == RECORD_CELL) out->training_id = training;
 }
 
-/* Meets all trainings, cells and baselines of the job's grid, excluded ones too. */
-static void walk_job(Inquiry *inquiry, bool ended) {
-    const Job *job = inquiry->job;
+/* Meets all trainings, cells and baselines of a job's grid, excluded ones too. */
+static void walk_job(Inquiry *inquiry, const Job *job, bool ended) {
+    inquiry->job = job;
     Settings settings = settings_default();
     settings.evaluation = job_evaluation(job);
     for (uint64_t point = 0; point < job_grid_points(job); point++) {
@@ -267,10 +269,10 @@ static Status find_verdict(const Inquiry *inquiry, Error *err) {
 static void count_cells(Inquiry *inquiry) {
     Explanation *out = inquiry->out;
     bool asked = out->asked_for && out->kind == RECORD_TRAINING;
-    out->cells_asked = asked ? job_critics(inquiry->job) : 0;
+    out->cells_asked = asked ? job_critics(inquiry->asking) : 0;
     for (int i = 0; i < out->cells_asked; i++) {
-        CriticSettings critic = job_critic(inquiry->job, i);
-        EvaluationSettings evaluation = job_evaluation(inquiry->job);
+        CriticSettings critic = job_critic(inquiry->asking, i);
+        EvaluationSettings evaluation = job_evaluation(inquiry->asking);
         out->cells_measured += id_table_find(&inquiry->cells, cell_id(out->id, &critic, &evaluation)) != NULL;
     }
     out->cells_other = (int)inquiry->cells.count - out->cells_measured;
@@ -287,19 +289,24 @@ static Status find_checkpoint(Inquiry *inquiry, Error *err) {
     return out->checkpoint != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
 }
 
-Status explain_id(const char *dir, const Job *job, const char *digits, Explanation *out, char *warning,
+static void walk_jobs(Inquiry *inquiry, bool ended) {
+    for (int i = 0; i < inquiry->jobs->count; i++)
+        walk_job(inquiry, inquiry->jobs->items[i], ended);
+}
+
+Status explain_id(const char *dir, const JobList *jobs, const char *digits, Explanation *out, char *warning,
                   size_t warning_bytes, Error *err) {
-    Inquiry inquiry = {.dir = dir, .job = job, .out = out};
-    *out = (Explanation){.settings = settings_default(), .job_known = job != NULL, .deciding = -1, .model = -1};
+    Inquiry inquiry = {.dir = dir, .jobs = jobs, .out = out};
+    *out = (Explanation){.settings = settings_default(), .job_known = jobs->count > 0, .deciding = -1, .model = -1};
     warning[0] = '\0';
     Status status = id_search_begin(digits, &inquiry.search, err);
     if (status == STATUS_OK) status = journal_read(dir, offer_record, &inquiry, warning, warning_bytes, err);
-    if (status == STATUS_OK && job != NULL) walk_job(&inquiry, false);
+    if (status == STATUS_OK) walk_jobs(&inquiry, false);
     if (status == STATUS_OK) status = id_search_end(&inquiry.search, dir, &out->id, err);
     if (status != STATUS_OK) return status;
     out->kind = inquiry.search.kind;
     if (out->kind == RECORD_TRAINING) out->training_id = out->id;
-    if (job != NULL) walk_job(&inquiry, true);
+    walk_jobs(&inquiry, true);
     status = journal_visit(dir, collect, &inquiry, warning, warning_bytes, err);
     Record header = {.kind = RECORD_HEADER, .of.header = inquiry.header};
     record_free(&header);

@@ -3,7 +3,7 @@
 #define COORDINATOR_EXPLAIN_H
 
 #include "coordinator/journal.h"
-#include "jobs/job.h"
+#include "jobs/job_list.h"
 
 /* A record of the id, with the run that wrote it. */
 typedef struct Witness {
@@ -33,9 +33,9 @@ typedef struct Explanation {
     int cells_other;                 /* in records, not asked for by the job */
 } Explanation;
 
-/* Explains the id that begins with digits. job NULL: none is known. STATUS_DATA: nothing has that id (what is nearest),
- * or several things have; STATUS_USAGE: it is no id; else as journal_read. */
-Status explain_id(const char *dir, const Job *job, const char *digits, Explanation *out, char *warning,
+/* Explains the id that begins with digits. jobs: what is asked for; none may be known. STATUS_DATA: nothing has that id
+ * (what is nearest), or several things have; STATUS_USAGE: it is no id; else as journal_read. */
+Status explain_id(const char *dir, const JobList *jobs, const char *digits, Explanation *out, char *warning,
                   size_t warning_bytes, Error *err);
 void explanation_free(Explanation *explanation);
 

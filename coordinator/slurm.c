@@ -52,8 +52,9 @@ static bool read_answer(int fd, char *answer, size_t size) {
     return false;
 }
 
-/* Starts argv with this environment, default signals, and these descriptors as standard input and output. */
-static int start(char *const argv[], char *const environment[], int input, int output, pid_t *pid) {
+/* Starts argv with this environment, default signals, and these descriptors as standard input and output; quietly: what
+ * it says on stderr is lost. */
+static int start(char *const argv[], char *const environment[], int input, int output, bool quietly, pid_t *pid) {
     if (environment == NULL) return ENOMEM;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -65,6 +66,7 @@ static int start(char *const argv[], char *const environment[], int input, int o
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
+    if (quietly) posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &piped);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
@@ -75,7 +77,8 @@ static int start(char *const argv[], char *const environment[], int input, int o
 }
 
 /* Runs a program of Slurm with input (a batch script; NULL: none) and takes the first line of its standard output. */
-static Status ask(const char *const *command, const char *input, char answer[ANSWER_BYTES], Error *err) {
+static Status ask_program(const char *const *command, const char *input, bool quietly, char answer[ANSWER_BYTES],
+                          Error *err) {
     int wait_status = 0, ends[2], in = open_text(input != NULL ? input : "");
     pid_t pid;
     if (in < 0 || pipe2(ends, O_CLOEXEC) < 0) {
@@ -83,7 +86,7 @@ static Status ask(const char *const *command, const char *input, char answer[ANS
         return error_set(err, STATUS_IO, "cannot start %s: %s", command[0], strerror(errno));
     }
     char **environment = slurm_environment(input);
-    int failed = start((char *const *)command, environment, in, ends[1], &pid);
+    int failed = start((char *const *)command, environment, in, ends[1], quietly, &pid);
     free(environment);
     close(in);
     close(ends[1]);
@@ -99,6 +102,10 @@ static Status ask(const char *const *command, const char *input, char answer[ANS
     if (!answered) return error_set(err, STATUS_IO, "%s did not answer within %.0f s", command[0], PATIENCE_S);
     return error_set(err, STATUS_IO, "%s %s%s%s failed: see its message above", command[0], command[1],
                      command[2] != NULL ? " " : "", command[2] != NULL ? command[2] : "");
+}
+
+static Status ask(const char *const *command, const char *input, char answer[ANSWER_BYTES], Error *err) {
+    return ask_program(command, input, false, answer, err);
 }
 
 /* --- the job ---------------------------------------------------------------------------------------------------- */
@@ -167,6 +174,17 @@ Status slurm_release(const char *job, Error *err) {
 Status slurm_cancel(const char *job, Error *err) {
     char answer[ANSWER_BYTES];
     return ask((const char *const[]){"scancel", job, NULL}, NULL, answer, err);
+}
+
+/* Of a single job that it does not know squeue makes an error, as when the controller is away; of a list it leaves it
+ * out. */
+Status slurm_job_queued(const char *job, bool *queued, Error *err) {
+    char answer[ANSWER_BYTES], list[64];
+    snprintf(list, sizeof list, "%s,%s", job, job);
+    const char *const command[] = {"squeue", "--noheader", "--job", list, "--format=%T", NULL};
+    Status status = ask_program(command, NULL, true, answer, err);
+    *queued = status == STATUS_OK && answer[0] != '\0';
+    return status;
 }
 
 Status slurm_submit(const char *script, char *id, size_t id_bytes, Error *err) {

@@ -30,6 +30,9 @@ Status slurm_requeue(const SlurmJob *job, Error *err);
 Status slurm_release(const char *job, Error *err);
 Status slurm_cancel(const char *job, Error *err);
 
+/* Whether a job waits or runs; false: it ended, or was never there. STATUS_IO: there is no Slurm that tells. */
+Status slurm_job_queued(const char *job, bool *queued, Error *err);
+
 /* Submits a batch script; id gets the new job's number. STATUS_IO: there is no sbatch, or it refused. */
 Status slurm_submit(const char *script, char *id, size_t id_bytes, Error *err);
 

@@ -86,3 +86,54 @@ def test_what_merge_cannot_do_is_said(pieces, tmp_path):
     assert "holds no records" in palinode("merge", "-o", tmp_path / "m", tmp_path / "empty", expect=65).stderr
     (tmp_path / "file").write_text("")
     assert "cannot read the folder" in palinode("merge", "-o", tmp_path / "file", pieces / "a", expect=74).stderr
+
+
+STUDY = """
+name: study
+model: {n_layer: [1, 2], n_head: 1, n_embd: 8}
+task: {n_dims: 2, n_points: 5}
+train: {steps: 10, batch_size: 8, gradient_shards: 2, learning_rate: 1e-3}
+evaluate: {prompts: 16, baselines: [mean]}
+seeds: {count: 8}
+claims: [{id: deeper-is-other, test: difference, metric: nmse, a: {model.n_layer: 1}, b: {model.n_layer: 2}}]
+"""
+
+
+def test_unfinished_folders_merge_to_all_that_their_jobs_ask_for(tmp_path):
+    job = tmp_path / "job.yaml"
+    job.write_text(STUDY)
+    palinode("run", job, "-o", tmp_path / "one", "-q")
+    palinode("run", job, "-o", tmp_path / "two", "-q", "--set", "seeds.first=8", "--limit", 3, expect=75)
+    palinode("merge", "-o", tmp_path / "all", tmp_path / "one", tmp_path / "two")
+    assert "32: 19 done, 0 diverged, 0 failed, 13 missing" in palinode(
+        "status", tmp_path / "all", "--exit-code", expect=75).stdout
+    assert "19 of 32 trainings done" in palinode("wait", tmp_path / "all", "--timeout", "0.3", expect=75).stderr
+    said = palinode("analyze", tmp_path / "all").stdout
+    beside = palinode("analyze", tmp_path / "one", tmp_path / "two", "-o", tmp_path / "both").stdout
+    assert said == beside
+    assert "19 of 32 trainings done" in said and "INCONCLUSIVE (so far)  deeper-is-other" in said
+    missing = next(row for row in (tmp_path / "all/tables/completeness.csv").read_text().splitlines()
+                   if "not finished" in row)
+    assert missing
+    palinode("run", job, "-o", tmp_path / "all", "-q", "--set", "seeds.first=8")
+    palinode("status", tmp_path / "all", "--exit-code")
+
+
+def test_claims_of_merged_jobs_that_differ_in_their_seeds_are_tested_over_all_seeds(tmp_path):
+    for first in (0, 8):
+        (tmp_path / f"{first}.yaml").write_text(STUDY.replace("{count: 8}", f"{{first: {first}, count: 8}}"))
+        palinode("run", tmp_path / f"{first}.yaml", "-o", tmp_path / f"r{first}", "-q")
+    palinode("merge", "-o", tmp_path / "all", tmp_path / "r0", tmp_path / "r8")
+    said = palinode("analyze", tmp_path / "all").stdout
+    assert "Claims: 1," in said and "16 seeds" in said and "so far" not in said
+    palinode("status", tmp_path / "all", "--exit-code")
+
+
+def test_claims_of_every_job_that_ran_in_a_folder_are_tested(tmp_path):
+    job, other, out = tmp_path / "job.yaml", tmp_path / "other.yaml", tmp_path / "out"
+    job.write_text(STUDY)
+    other.write_text(STUDY.replace("name: study", "name: other").replace("id: deeper", "id: wider"))
+    palinode("run", job, "-o", out, "-q")
+    palinode("run", other, "-o", out, "-q")
+    said = palinode("analyze", out).stdout
+    assert "Claims: 2," in said and "deeper-is-other" in said and "wider-is-other" in said

@@ -41,8 +41,8 @@ def test_shards_side_by_side_do_the_grid_once_and_status_shows_them_all(tmp_path
     text = palinode("status", out).stdout
     assert all(f"shard {i}/3: ended" in text for i in (1, 2, 3)), text
     palinode("status", out, "--exit-code", expect=0)
-    (out / "status-0001.json").unlink()  # a part of which nothing is known is left to do
-    palinode("status", out, "--exit-code", expect=75)
+    (out / "status-0001.json").unlink()  # what is done is told by the records, whatever is known of the runs
+    palinode("status", out, "--exit-code", expect=0)
 
 
 def test_plan_counts_a_shard_and_all_shards_are_the_grid(tmp_path):
@@ -91,3 +91,59 @@ def test_a_status_file_that_is_none_hangs_nobody(tmp_path):
     os.mkfifo(out / "status-0001.json")
     palinode("run", job, "-o", out, timeout=30)
     assert "passed over" in palinode("status", out, timeout=10).stderr
+
+
+ARRAY = """
+model: {n_layer: [1, 2], n_head: 1, n_embd: 8}
+task: {n_dims: 2, n_points: 5}
+train: {steps: 10, batch_size: 8, gradient_shards: 2, learning_rate: [1e-3, 1e-2]}
+evaluate: {prompts: 16, baselines: [mean]}
+seeds: {count: 3}
+"""
+
+
+def test_an_extended_job_is_incomplete_until_all_its_parts_have_run_again(tmp_path):
+    job, out = write(tmp_path, ARRAY), tmp_path / "out"
+    for part in ("1/2", "2/2"):
+        palinode("run", job, "-o", out, "-q", "--shard", part)
+    palinode("status", out, "--exit-code")
+    palinode("run", job, "-o", out, "-q", "--shard", "1/2", "--set", "seeds.count=5")
+    said = palinode("status", out, "--exit-code", expect=75).stdout
+    assert "trainings  20: 16 done, 0 diverged, 0 failed, 4 missing" in said
+    asked = json.loads(palinode("status", out, "--json").stdout)["asked_for"]
+    assert (asked["trainings"], asked["done"], asked["missing"], asked["baselines_missing"]) == (20, 16, 4, 1)
+    said = palinode("wait", out, "--timeout", "0.3", expect=75).stderr
+    assert "waiting for the next: 16 of 20 trainings done" in said
+    assert "16 of 20 trainings done" in palinode("analyze", out).stdout
+    palinode("run", job, "-o", out, "-q", "--shard", "2/2", "--set", "seeds.count=5")
+    assert "20 of 20 trainings done" in palinode("wait", out).stderr
+
+
+def test_a_part_of_another_job_than_the_other_parts_is_refused(tmp_path):
+    job, out = write(tmp_path, ARRAY), tmp_path / "out"
+    palinode("run", job, "-o", out, "-q", "--shard", "1/2")
+    (tmp_path / "other.yaml").write_text("name: other\n" + ARRAY)
+    for command in ((job, "--set", "seeds.count=2"), (tmp_path / "other.yaml", "--set", "seeds.count=4")):
+        said = palinode("run", *command, "-o", out, "-q", "--shard", "2/2", expect=64).stderr
+        assert "the other parts there are of another job" in said and "--shard" in said, said
+    before = sorted(path.name for path in out.iterdir())
+    assert len([name for name in before if name.startswith("records-")]) == 1
+    palinode("run", tmp_path / "other.yaml", "-o", out, "-q", "--set", "seeds.count=1")  # all of it: no parts to fit
+    palinode("status", out, "--exit-code", expect=75)
+
+
+def test_a_folder_in_which_several_jobs_ran_is_complete_when_all_of_them_are(tmp_path):
+    job, other, out = write(tmp_path, SMALL), tmp_path / "other.yaml", tmp_path / "out"
+    other.write_text(SMALL.replace("name: small", "name: other"))
+    palinode("run", job, "-o", out, "-q", "--limit", 1, expect=75)
+    said = palinode("run", other, "-o", out, "--set", "seeds.first=10").stderr
+    assert "stays asked for" in said, said
+    status = json.loads(palinode("status", out, "--json").stdout)["asked_for"]
+    assert (status["trainings"], status["missing"]) == (8, 3)
+    palinode("status", out, "--exit-code", expect=75)
+    palinode("run", job, "-o", out, "-q")
+    palinode("status", out, "--exit-code")
+    palinode("run", job, "-o", out, "-q", "--set", "seeds.count=1")  # what a job has become replaces what it was
+    assert json.loads(palinode("status", out, "--json").stdout)["asked_for"]["trainings"] == 6
+    assert sorted(path.name for path in out.glob("job*")) == [
+        "job.other.resolved.yaml", "job.other.yaml", "job.resolved.yaml", "job.yaml"]

@@ -169,6 +169,40 @@ def test_wait_does_not_take_what_was_done_before_for_a_job_that_is_still_in_the_
         assert "ended, done: 6 of 6 trainings done" in palinode("wait", out).stderr
 
 
+def fake_squeue(tmp_path, states):
+    """A Slurm whose queue knows the jobs of states, a line for each in the file states."""
+    env = fake_sbatch(tmp_path, "cat >/dev/null; echo 17")
+    squeue = tmp_path / "bin/squeue"
+    squeue.write_text(f'#!/bin/sh\nsed -n "s/^${{3%,*}} //p" {states}\n')
+    squeue.chmod(0o755)
+    return env
+
+
+def test_wait_ends_when_the_job_is_gone_from_the_queue_and_palinode_never_began(tmp_path, job):
+    out, states = tmp_path / "out", tmp_path / "states"
+    env = fake_squeue(tmp_path, states)
+    palinode("submit", job, "-o", out, "--time", "1h", env=env)
+    states.write_text("17 PENDING\n")
+    assert "waiting for a run to begin" in palinode("wait", out, "--timeout", "1.5", env=env, expect=75).stderr
+    states.write_text("")
+    said = palinode("wait", out, env=env, expect=1, timeout=30).stderr
+    assert "job 17 is no longer in Slurm's queue" in said and f"{out}/slurm-17.out is empty" in said
+    (out / "slurm-17.out").write_text("module: command not found\n")
+    assert f"{out}/slurm-17.out says why" in palinode("wait", out, env=env, expect=1, timeout=30).stderr
+    palinode("wait", out, "--timeout", "1.5", env={"PATH": "/nowhere"}, expect=75)  # without Slurm nobody knows
+
+
+def test_wait_does_not_wait_for_a_job_that_was_cancelled_in_the_queue(tmp_path, job):
+    out, states = tmp_path / "out", tmp_path / "states"
+    env = fake_squeue(tmp_path, states)
+    palinode("run", job, "-o", out)
+    palinode("submit", job, "-o", out, "--time", "1h", env=env)
+    states.write_text("17 PENDING\n")
+    assert "has not begun" in palinode("wait", out, "--timeout", "1.5", env=env, expect=75).stderr
+    states.write_text("")
+    assert "4 of 4 trainings done" in palinode("wait", out, env=env, timeout=30).stderr
+
+
 def on_another_host(path, age_s):
     """Makes a status file that of a run on another host, last heard of age_s ago."""
     status = json.loads(path.read_text())

@@ -242,7 +242,9 @@ static Status explain_results(void *context, Error *err) {
     Explanation explanation;
     char digits[ID_TEXT_BYTES], warning[256];
     id_text(results->records[0].of.training.training_id, digits);
-    Status status = explain_id(results->dir, results->job, digits, &explanation, warning, sizeof warning, err);
+    Job *job = results->job;
+    const JobList jobs = {1, &job};
+    Status status = explain_id(results->dir, &jobs, digits, &explanation, warning, sizeof warning, err);
     if (status != STATUS_OK) return status;
     assert_int_equal(explanation.n_witnesses, 1);
     explanation_free(&explanation);
