@@ -15,7 +15,7 @@
 typedef struct Entry {
     Id id;
     int occurrences, seen; /* in the first pass; in the second so far */
-    bool failures;         /* a training that has only failed: else its failures are not counted as occurrences */
+    bool failures;         /* it has only failed: else failures are not counted as occurrences */
     bool is_training;
     TrainingSpec spec;
 } Entry;
@@ -76,10 +76,6 @@ static const Id *id_of(const Record *record) {
     return NULL;
 }
 
-static bool is_failure(const Record *record) {
-    return record->kind == RECORD_TRAINING && record->of.training.outcome == OUTCOME_FAILED;
-}
-
 static Status index_record(void *context, uint64_t offset, Record *record, Error *err) {
     Export *export = context;
     const Id *id = id_of(record);
@@ -87,7 +83,7 @@ static Status index_record(void *context, uint64_t offset, Record *record, Error
     if (id == NULL) return STATUS_OK;
     Entry *entry = make_entry(export, *id);
     if (entry == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the index of results");
-    bool failed = is_failure(record);
+    bool failed = record_is_failure(record);
     if (record->kind == RECORD_TRAINING) entry->spec = record->of.training.spec;
     entry->is_training = record->kind == RECORD_TRAINING;
     if (failed && entry->occurrences > 0 && !entry->failures) return STATUS_OK;
@@ -100,7 +96,7 @@ static Status index_record(void *context, uint64_t offset, Record *record, Error
 /* Whether this record is the one of its id that counts; what a live run added since the first pass is not looked at. */
 static bool counts(Export *export, const Record *record) {
     Entry *entry = find_entry(export, *id_of(record));
-    return entry != NULL && entry->failures == is_failure(record) && ++entry->seen == entry->occurrences;
+    return entry != NULL && entry->failures == record_is_failure(record) && ++entry->seen == entry->occurrences;
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------- */

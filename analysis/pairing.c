@@ -50,13 +50,14 @@ static Status board_create(const Table *table, int n_arms, Board *board, Error *
 
 /* --- arms of a claim --------------------------------------------------------------------------------------------- */
 
-/* Whether the settings that make a result agree: training and critic, the number of prompts, the steps of gd. */
+/* Whether the settings that make a result agree: training and critic, the number of prompts, the steps of gd. How many
+ * rounds there are beside decides nothing that is measured without them, nor in the first of them (has_rounds). */
 static bool same_result(const Settings *a, const Settings *b, Predictor predictor) {
     int count;
     const Setting *settings = settings_table(&count);
     for (int i = 0; i < count; i++) {
         bool told = settings[i].role != ROLE_EVALUATION || settings[i].offset == offsetof(Settings, evaluation.prompts);
-        if (told && setting_applies(&settings[i], predictor) &&
+        if (told && settings[i].role != ROLE_ROUNDS && setting_applies(&settings[i], predictor) &&
             setting_get(&settings[i], a) != setting_get(&settings[i], b))
             return false;
     }

@@ -25,6 +25,7 @@ typedef struct Failure {
 
 typedef struct Count {
     IdTable ids;
+    RoundsSeen rounds;
     Census *census;
     Failure *failures;
     size_t n_failures;
@@ -57,16 +58,16 @@ static Status count_record(void *context, uint64_t offset, Record *record, Error
     Status status = id_table_reserve(&count->ids, 1, err);
     if (status != STATUS_OK || record->kind == RECORD_TRAINING)
         return status == STATUS_OK ? count_training(count, &record->of.training, err) : status;
-    IdEntry *entry = id_table_add(&count->ids, record_id(record));
-    count->census->cells += record->kind == RECORD_CELL && !entry->result;
-    count->census->baselines += record->kind == RECORD_BASELINE && !entry->result;
-    entry->result = true;
-    return STATUS_OK;
+    const IdEntry *before = id_table_find(&count->ids, record_id(record));
+    bool had = before != NULL && before->result, has = id_table_note_result(&count->ids, record)->result;
+    count->census->cells += record->kind == RECORD_CELL && has && !had;
+    count->census->baselines += record->kind == RECORD_BASELINE && has && !had;
+    return record->kind == RECORD_CELL ? rounds_seen_add(&count->rounds, &record->of.cell, err) : STATUS_OK;
 }
 
-/* Counts the records of dir; ids: what they say of each id. */
-static Status census_take(const char *dir, Census *census, IdTable *ids, char *warning, size_t warning_bytes,
-                          Error *err) {
+/* Counts the records of dir; ids, rounds: what they say of each id. */
+static Status census_take(const char *dir, Census *census, IdTable *ids, RoundsSeen *rounds, char *warning,
+                          size_t warning_bytes, Error *err) {
     Count count = {.census = census};
     memset(census, 0, sizeof *census);
     Status status = journal_read(dir, count_record, &count, warning, warning_bytes, err);
@@ -78,6 +79,7 @@ static Status census_take(const char *dir, Census *census, IdTable *ids, char *w
     }
     free(count.failures);
     *ids = count.ids;
+    *rounds = count.rounds;
     return status;
 }
 
@@ -216,10 +218,9 @@ static int judge_exit_code(const FolderState *state) {
     const Outcomes outcomes = outcomes_of(state);
     if (outcomes.going_on) return STATUS_INCOMPLETE;
     if (standing->jobs == 0) return judge_by_runs(state, &outcomes);
-    bool failed = standing->failed > 0;
-    if (standing_complete(standing)) return failed ? STATUS_FAILED : STATUS_OK;
+    if (standing_complete(standing)) return standing_failed(standing) ? STATUS_FAILED : STATUS_OK;
     if (outcomes.worst > STATUS_FAILED) return outcomes.worst;
-    /* An evaluation that failed for good leaves no record: its run said so. */
+    /* An evaluation that failed for good left no record in earlier versions: its run said so. */
     bool only_results = standing_missing(standing) == 0 && outcomes.worst == STATUS_FAILED;
     return outcomes.stuck || only_results ? STATUS_FAILED : STATUS_INCOMPLETE;
 }
@@ -229,12 +230,14 @@ Status folder_state_read(const char *dir, FolderState **out, char *warning, size
     FolderState *state = calloc(1, sizeof *state);
     if (state == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the state of %s", dir);
     IdTable ids = {0};
+    RoundsSeen rounds = {0};
     JobList jobs = {0};
-    Status status = census_take(dir, &state->census, &ids, warning, warning_bytes, err);
+    Status status = census_take(dir, &state->census, &ids, &rounds, warning, warning_bytes, err);
     if (status == STATUS_OK) status = read_segments(dir, state, warning, warning_bytes, err);
     if (status == STATUS_OK) status = job_list_read(dir, &jobs, NULL, 0, err);
-    if (status == STATUS_OK) status = standing_take(&jobs, &ids, &state->standing, err);
+    if (status == STATUS_OK) status = standing_take(&jobs, &ids, &rounds, &state->standing, err);
     job_list_free(&jobs);
+    rounds_seen_free(&rounds);
     id_table_free(&ids);
     const Census *census = &state->census;
     int64_t records = census->trainings_done + census->trainings_diverged + census->trainings_failed + census->cells +

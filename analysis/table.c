@@ -118,6 +118,7 @@ static Series series_of_baseline(const BaselineRecord *baseline, const Settings 
 Status table_add(void *context, uint64_t offset, Record *record, Error *err) {
     Table *table = context;
     Status status = STATUS_OK;
+    if (record->kind != RECORD_TRAINING && record_has_id(record) && record_is_failure(record)) return STATUS_OK;
     switch (record->kind) {
     case RECORD_HEADER:
         status = add_header(table, &record->of.header, err);

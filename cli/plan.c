@@ -52,6 +52,12 @@ static void print_text(const Job *job, const char *dir, const ScheduleTotals *to
            (unsigned long long)totals->trainings_diverged, (unsigned long long)totals->trainings_failed);
     printf("cells          %llu (%d critic%s a training), of them %llu done\n", (unsigned long long)totals->cells,
            job_critics(job), job_critics(job) == 1 ? "" : "s", (unsigned long long)totals->cells_done);
+    if (totals->cells_served > 0)
+        printf("               %llu of those have more rounds than are asked for\n",
+               (unsigned long long)totals->cells_served);
+    if (totals->results_failed > 0)
+        printf("               %llu cells and baselines failed before and are left alone (run --rerun failed)\n",
+               (unsigned long long)totals->results_failed);
     printf("to do          %llu to train, %llu kept models to evaluate, baselines of %llu (task, seed) pairs\n",
            (unsigned long long)totals->to_train, (unsigned long long)totals->to_evaluate,
            (unsigned long long)totals->baseline_sets);
@@ -125,12 +131,13 @@ static json_t *real_or_null(double value) {
 static Status print_json(const Job *job, const ScheduleTotals *totals, const PlanOptions *options, const Estimate *cost,
                          Error *err) {
     json_t *root = json_pack(
-        "{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I}, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, "
+        "{s:s, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o, s:o, s:I, s:o, s:o, "
         "s:I, s:f, s:o, s:I, s:o, s:o, s:o, s:s}",
         "job", job_name(job), "trainings", "total", (json_int_t)totals->trainings, "done",
         (json_int_t)totals->trainings_done, "diverged", (json_int_t)totals->trainings_diverged, "failed",
         (json_int_t)totals->trainings_failed, "cells", "total", (json_int_t)totals->cells, "done",
-        (json_int_t)totals->cells_done, "to_train", (json_int_t)totals->to_train, "to_retrain",
+        (json_int_t)totals->cells_done, "served", (json_int_t)totals->cells_served, "results_failed",
+        (json_int_t)totals->results_failed, "to_train", (json_int_t)totals->to_train, "to_retrain",
         (json_int_t)totals->to_retrain, "to_evaluate", (json_int_t)totals->to_evaluate, "baseline_sets",
         (json_int_t)totals->baseline_sets, "flops", totals->flops, "longest_flops", totals->longest_flops,
         "rate_gflops", real_or_null(cost->rate / 1e9), "core_hours", real_or_null(cost->outlook.work_s / 3600),

@@ -93,15 +93,20 @@ static void print_standing(const Standing *standing) {
     if (standing->cells_missing + standing->baselines_missing > 0)
         printf("  measured   %lld cells and %lld baselines are missing\n", (long long)standing->cells_missing,
                (long long)standing->baselines_missing);
+    if (standing->cells_failed + standing->baselines_failed > 0)
+        printf("  failed     %lld cells and %lld baselines could not be measured (run --rerun failed)\n",
+               (long long)standing->cells_failed, (long long)standing->baselines_failed);
 }
 
 /* null: no job is known. */
 static json_t *standing_json(const Standing *standing) {
     if (standing->jobs == 0) return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "trainings", (json_int_t)standing->trainings, "done",
-                     (json_int_t)standing->done, "diverged", (json_int_t)standing->diverged, "failed",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "trainings", (json_int_t)standing->trainings,
+                     "done", (json_int_t)standing->done, "diverged", (json_int_t)standing->diverged, "failed",
                      (json_int_t)standing->failed, "missing", (json_int_t)standing_missing(standing), "cells_missing",
-                     (json_int_t)standing->cells_missing, "baselines_missing", (json_int_t)standing->baselines_missing);
+                     (json_int_t)standing->cells_missing, "baselines_missing", (json_int_t)standing->baselines_missing,
+                     "cells_failed", (json_int_t)standing->cells_failed, "baselines_failed",
+                     (json_int_t)standing->baselines_failed);
 }
 
 /* Runs that ended are history once a later one did the same part of the grid: only living ones and the latest of every

@@ -3,6 +3,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/wire/cost.h"
+#include "proto/wire/record_content.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -106,6 +107,7 @@ static Status take_paused(Dispatch *dispatch, const WorkPaused *paused, Error *e
     int64_t own_steps = running_own_steps(&ended, ended.saved_step);
     dispatch->ended.steps_done += own_steps;
     dispatch->flops_done += ended.step_flops * (double)own_steps;
+    running_release(&ended);
     schedule_paused(dispatch->schedule, paused->work, ended.saved_step);
     return status;
 }
@@ -121,6 +123,7 @@ static void count_record(Dispatch *dispatch, const Record *record) {
         ended->trainings_diverged += record->of.training.outcome == OUTCOME_DIVERGED;
         ended->trainings_failed += record->of.training.outcome == OUTCOME_FAILED;
     }
+    if (record_is_failure(record)) return;
     ended->cells_done += record->kind == RECORD_CELL;
     ended->baselines_done += record->kind == RECORD_BASELINE;
 }
@@ -149,6 +152,7 @@ static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err
     if (running == NULL) return STATUS_OK;
     running_completed(running, dispatch->now_s, dispatch->costs);
     Running ended = end_running(dispatch, running);
+    running_release(&ended);
     dispatch->posts[ended.rank].machine_failures = 0;
     schedule_completed(dispatch->schedule, done->work);
     dispatch->work_done++;
@@ -165,11 +169,7 @@ static Status take_done(Dispatch *dispatch, int from, WorkDone *done, Error *err
     return append(dispatch, done->records, done->n_records, err);
 }
 
-/* A piece of work that will not be tried again: a training leaves a record, so that a resumed run knows. */
-static Status record_failure(Dispatch *dispatch, const Running *running, const WorkFailed *failed, Error *err) {
-    dispatch->work_failed++;
-    dispatch->flops_done += running->flops - running->flops_before;
-    if (running->kind != WORK_TRAINING) return STATUS_OK;
+static Status record_failed_training(Dispatch *dispatch, const Running *running, const WorkFailed *failed, Error *err) {
     Record record = {.kind = RECORD_TRAINING,
                      .of.training = {.training_id = running->training_id,
                                      .spec = running->spec,
@@ -182,6 +182,45 @@ static Status record_failure(Dispatch *dispatch, const Running *running, const W
                                      .host = failed->host,
                                      .ended_unix_ms = clock_unix_ms()}};
     return append(dispatch, &record, 1, err);
+}
+
+/* The record of a cell or a baseline that could not be measured; it borrows all texts. */
+static Record failed_result(const Running *running, const CriticOrder *order, char *reason, char *fingerprint) {
+    if (running->kind == WORK_EVALUATION)
+        return (Record){.kind = RECORD_CELL,
+                        .of.cell = {.cell_id = order->id,
+                                    .training_id = running->training_id,
+                                    .critic = order->critic,
+                                    .prompts = running->evaluation.prompts,
+                                    .self_check_accuracy = NAN,
+                                    .fingerprint = fingerprint,
+                                    .failure = reason}};
+    return (Record){.kind = RECORD_BASELINE,
+                    .of.baseline = {.baseline_id = order->id,
+                                    .task = running->spec.task,
+                                    .seed = running->spec.seed,
+                                    .critic = order->critic,
+                                    .prompts = running->evaluation.prompts,
+                                    .predictor = order->predictor,
+                                    .gd_steps = order->predictor == PREDICTOR_GD ? running->evaluation.gd_steps : 0,
+                                    .self_check_accuracy = NAN,
+                                    .fingerprint = fingerprint,
+                                    .failure = reason}};
+}
+
+/* A piece of work that will not be tried again leaves a record of each thing that it was about, so that a resumed run
+ * knows. */
+static Status record_failure(Dispatch *dispatch, const Running *running, const WorkFailed *failed, Error *err) {
+    dispatch->work_failed++;
+    dispatch->flops_done += running->flops - running->flops_before;
+    if (running->kind == WORK_TRAINING) return record_failed_training(dispatch, running, failed, err);
+    Status status = STATUS_OK;
+    for (int i = 0; i < running->n_orders && status == STATUS_OK; i++) {
+        Record record = failed_result(running, &running->orders[i], failed->reason,
+                                      dispatch->roster->ranks[failed->rank].fingerprint);
+        status = append(dispatch, &record, 1, err);
+    }
+    return status;
 }
 
 /* The machine failed under a piece of work, which is none of its fault: it goes back, and the rank rests a while. All
@@ -209,6 +248,24 @@ static Status take_machine_failure(Dispatch *dispatch, const Running *ended, con
     return dispatch_drain(dispatch, MACHINE_FAILED, dispatch->now_s + DRAIN_S, err);
 }
 
+/* A piece of work failed by its own fault: it is tried again or given up. */
+static Status take_own_failure(Dispatch *dispatch, const Running *ended, const WorkFailed *failed, const char *text,
+                               Error *err) {
+    dispatch->posts[ended->rank].machine_failures = 0; /* it did start it */
+    bool again = schedule_failed(dispatch->schedule, failed->work, ended->saved_step);
+    say(dispatch, "%s; %s", text, again ? "trying it again" : "giving it up");
+    if (again) {
+        dispatch->ended.steps_done += running_own_steps(ended, ended->saved_step);
+        return STATUS_OK;
+    }
+    if (dispatch->first_error[0] == '\0') snprintf(dispatch->first_error, sizeof dispatch->first_error, "%s", text);
+    Status status = record_failure(dispatch, ended, failed, err);
+    if (status == STATUS_OK && dispatch->options.max_failures >= 0 &&
+        (int64_t)dispatch->work_failed > dispatch->options.max_failures)
+        status = dispatch_stop(dispatch, TOO_MANY_FAILURES, err);
+    return status;
+}
+
 static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {
     static const char *const kinds[] = {"", "training", "evaluation of training", "baselines for training"};
     Running *running = running_find(&dispatch->running, failed->work);
@@ -218,22 +275,14 @@ static Status take_failed(Dispatch *dispatch, WorkFailed *failed, Error *err) {
     char text[512], id[ID_TEXT_BYTES];
     snprintf(text, sizeof text, "%s %.8s (seed %u) on rank %d (%s): %s", kinds[ended.kind],
              id_text(ended.training_id, id), ended.spec.seed, failed->rank, failed->host, failed->reason);
+    Status status;
     if (failed->cause == FAILURE_INFRASTRUCTURE) {
         dispatch->ended.steps_done += running_own_steps(&ended, ended.saved_step);
-        return take_machine_failure(dispatch, &ended, text, err);
+        status = take_machine_failure(dispatch, &ended, text, err);
+    } else {
+        status = take_own_failure(dispatch, &ended, failed, text, err);
     }
-    dispatch->posts[ended.rank].machine_failures = 0; /* it did start it */
-    bool again = schedule_failed(dispatch->schedule, failed->work, ended.saved_step);
-    say(dispatch, "%s; %s", text, again ? "trying it again" : "giving it up");
-    if (again) {
-        dispatch->ended.steps_done += running_own_steps(&ended, ended.saved_step);
-        return STATUS_OK;
-    }
-    if (dispatch->first_error[0] == '\0') memcpy(dispatch->first_error, text, sizeof text);
-    Status status = record_failure(dispatch, &ended, failed, err);
-    if (status == STATUS_OK && dispatch->options.max_failures >= 0 &&
-        (int64_t)dispatch->work_failed > dispatch->options.max_failures)
-        status = dispatch_stop(dispatch, TOO_MANY_FAILURES, err);
+    running_release(&ended);
     return status;
 }
 

@@ -81,7 +81,9 @@ Status dispatch_result(const Dispatch *dispatch) {
     if (strcmp(dispatch->stop_reason, TOO_MANY_FAILURES) == 0) return STATUS_TOO_MANY_FAILURES;
     if (strcmp(dispatch->stop_reason, MACHINE_FAILED) == 0) return STATUS_IO;
     if (strcmp(dispatch->stop_reason, "done") != 0) return STATUS_INCOMPLETE;
-    return dispatch->work_failed > 0 || dispatch->in_state[TRAINING_FAILED] > 0 ? STATUS_FAILED : STATUS_OK;
+    uint64_t failed = dispatch->work_failed + dispatch->in_state[TRAINING_FAILED] +
+                      schedule_totals(dispatch->schedule)->results_failed;
+    return failed > 0 ? STATUS_FAILED : STATUS_OK;
 }
 
 void dispatch_end_record(const Dispatch *dispatch, EndRecord *end) {

@@ -3,7 +3,7 @@
 #include "coordinator/explain.h"
 
 #include "coordinator/id_search.h"
-#include "coordinator/id_table.h"
+#include "coordinator/measured.h"
 #include "coordinator/segments.h"
 #include "jobs/grid.h"
 #include "jobs/identity.h"
@@ -24,7 +24,8 @@ typedef struct Inquiry {
     IdSearch search;
     Explanation *out;
     HeaderRecord header;               /* of the file that is being read */
-    IdTable cells;                     /* of the training that is asked about, measured */
+    IdTable cells;                     /* of the training that is asked about, in records */
+    RoundsSeen rounds;                 /* that they have */
     char last_run[64], end_reason[64]; /* "": it did not end in order */
     char live_run[64];                 /* the last of those that go on (shards may do so side by side), "": none */
     int exclusion;                     /* of the job, from 1, that leaves the id out; 0: none */
@@ -158,7 +159,9 @@ static Status collect(void *context, const RecordPlace *place, Record *record, E
             id_equal(record->of.cell.training_id, out->id)) {
             Status status = id_table_reserve(&inquiry->cells, 1, err);
             if (status != STATUS_OK) return status;
-            id_table_add(&inquiry->cells, record->of.cell.cell_id);
+            id_table_note_result(&inquiry->cells, record);
+            status = rounds_seen_add(&inquiry->rounds, &record->of.cell, err);
+            if (status != STATUS_OK) return status;
         }
         if (id_equal(record_id(record), out->id)) return add_witness(inquiry, place, record, err);
     }
@@ -184,6 +187,11 @@ static void say_recorded(Explanation *out) {
     const Record *record = &out->witnesses[out->deciding].record;
     out->state = "done";
     snprintf(out->why, sizeof out->why, "measured");
+    if (record->kind != RECORD_TRAINING && record_is_failure(record)) {
+        out->state = "failed";
+        snprintf(out->why, sizeof out->why, "%s; run --rerun failed does it again",
+                 record->kind == RECORD_CELL ? record->of.cell.failure : record->of.baseline.failure);
+    }
     if (record->kind != RECORD_TRAINING) return;
     const TrainingRecord *training = &record->of.training;
     switch (training->outcome) {
@@ -226,7 +234,7 @@ static void say_pending(const Inquiry *inquiry) {
         snprintf(more, left, ": run %s ended before: %s", run, reason);
 }
 
-/* A cell whose training has no model to measure. */
+/* A cell that no record has: one with more rounds answers it, or its training has no model to measure. */
 static Status say_of_training(const Inquiry *inquiry, Error *err) {
     static const char *const outcomes[] = {"", "", "diverged", "failed"};
     Explanation *out = inquiry->out;
@@ -235,7 +243,12 @@ static Status say_of_training(const Inquiry *inquiry, Error *err) {
     Status status = journal_open_reader(inquiry->dir, &journal, warning, sizeof warning, err);
     if (status != STATUS_OK) return status;
     TrainingState state = journal_training(journal, out->training_id);
-    if (state == TRAINING_DIVERGED || state == TRAINING_FAILED) {
+    ResultState result =
+        journal_cell(journal, out->training_id, &out->settings.critic, &out->settings.evaluation, NULL);
+    if (result == RESULT_MEASURED) {
+        out->state = "done";
+        snprintf(out->why, sizeof out->why, "measured: a cell of the same training and critic with more rounds has it");
+    } else if (state == TRAINING_DIVERGED || state == TRAINING_FAILED) {
         char id[ID_TEXT_BYTES];
         out->state = "skipped";
         snprintf(out->why, sizeof out->why, "its training %s %s: there is no model to measure",
@@ -273,9 +286,12 @@ static void count_cells(Inquiry *inquiry) {
     for (int i = 0; i < out->cells_asked; i++) {
         CriticSettings critic = job_critic(inquiry->asking, i);
         EvaluationSettings evaluation = job_evaluation(inquiry->asking);
-        out->cells_measured += id_table_find(&inquiry->cells, cell_id(out->id, &critic, &evaluation)) != NULL;
+        const IdEntry *entry = measured_cell(&inquiry->cells, &inquiry->rounds, out->id, &critic, &evaluation);
+        out->cells_measured += entry != NULL && entry->result;
     }
-    out->cells_other = (int)inquiry->cells.count - out->cells_measured;
+    for (size_t i = 0; i < inquiry->cells.capacity; i++)
+        out->cells_other += inquiry->cells.entries[i].used && inquiry->cells.entries[i].result;
+    out->cells_other = out->cells_other > out->cells_measured ? out->cells_other - out->cells_measured : 0;
 }
 
 static Status find_checkpoint(Inquiry *inquiry, Error *err) {
@@ -312,6 +328,7 @@ Status explain_id(const char *dir, const JobList *jobs, const char *digits, Expl
     record_free(&header);
     count_cells(&inquiry);
     id_table_free(&inquiry.cells);
+    rounds_seen_free(&inquiry.rounds);
     if (status == STATUS_OK) status = find_verdict(&inquiry, err);
     if (status == STATUS_OK) status = find_checkpoint(&inquiry, err);
     if (status != STATUS_OK) explanation_free(out);

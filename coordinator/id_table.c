@@ -1,6 +1,8 @@
 /* See id_table.h. */
 #include "coordinator/id_table.h"
 
+#include "proto/wire/record_content.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +45,14 @@ IdEntry *id_table_add(IdTable *table, Id id) {
         *entry = (IdEntry){.id = id, .used = true};
         table->count++;
     }
+    return entry;
+}
+
+IdEntry *id_table_note_result(IdTable *table, const Record *record) {
+    IdEntry *entry = id_table_add(table, record_id(record));
+    bool failed = record_is_failure(record);
+    entry->result = entry->result || !failed;
+    entry->result_failed = !entry->result;
     return entry;
 }
 

@@ -2,8 +2,9 @@
  * and nothing of them stays in memory but that index. */
 #include "coordinator/journal.h"
 
-#include "coordinator/id_table.h"
+#include "coordinator/measured.h"
 #include "coordinator/segments.h"
+#include "jobs/identity.h"
 #include "proto/wire/durable_file.h"
 #include "proto/wire/record_content.h"
 
@@ -20,6 +21,7 @@
 struct Journal {
     char *dir;
     IdTable ids;
+    RoundsSeen rounds;
     SegmentList model_segments; /* IdEntry.model_segment counts in it; a writer's own segment is the last */
     uint64_t models_bytes, models_limit_bytes;
     char **fingerprints; /* of results, each once: few */
@@ -135,10 +137,8 @@ static void index_record(Journal *journal, const Record *record, uint32_t segmen
     if (record->kind == RECORD_TRAINING) {
         IdEntry *entry = id_table_add(&journal->ids, record->of.training.training_id);
         entry->training = journal_state_after((TrainingState)entry->training, record->of.training.outcome);
-    } else if (record->kind == RECORD_CELL) {
-        id_table_add(&journal->ids, record->of.cell.cell_id)->result = true;
-    } else if (record->kind == RECORD_BASELINE) {
-        id_table_add(&journal->ids, record->of.baseline.baseline_id)->result = true;
+    } else if (record->kind == RECORD_CELL || record->kind == RECORD_BASELINE) {
+        id_table_note_result(&journal->ids, record);
     } else if (record->kind == RECORD_MODEL) {
         IdEntry *entry = id_table_add(&journal->ids, record->of.model.training_id);
         entry->model = true;
@@ -175,6 +175,8 @@ static Status index_visited(void *context, uint64_t offset, Record *record, Erro
                          MODEL_SEGMENTS_MAX);
     Status status = id_table_reserve(&indexing->journal->ids, 1, err);
     if (status == STATUS_OK) status = index_fingerprint(indexing->journal, record, err);
+    if (status == STATUS_OK && record->kind == RECORD_CELL)
+        status = rounds_seen_add(&indexing->journal->rounds, &record->of.cell, err);
     if (status == STATUS_OK) index_record(indexing->journal, record, indexing->segment, offset);
     return status;
 }
@@ -218,17 +220,20 @@ TrainingState journal_training(const Journal *journal, Id training_id) {
     return entry == NULL ? TRAINING_UNKNOWN : (TrainingState)entry->training;
 }
 
-static bool has_result(const Journal *journal, Id id) {
-    const IdEntry *entry = id_table_find(&journal->ids, id);
-    return entry != NULL && entry->result;
+static ResultState result_state(const IdEntry *entry) {
+    if (entry == NULL) return RESULT_UNKNOWN;
+    return entry->result ? RESULT_MEASURED : entry->result_failed ? RESULT_FAILED : RESULT_UNKNOWN;
 }
 
-bool journal_has_cell(const Journal *journal, Id cell_id) {
-    return has_result(journal, cell_id);
+ResultState journal_cell(const Journal *journal, Id training, const CriticSettings *critic,
+                         const EvaluationSettings *evaluation, bool *served) {
+    const IdEntry *entry = measured_cell(&journal->ids, &journal->rounds, training, critic, evaluation);
+    if (served != NULL) *served = entry != NULL && !id_equal(entry->id, cell_id(training, critic, evaluation));
+    return result_state(entry);
 }
 
-bool journal_has_baseline(const Journal *journal, Id baseline_id) {
-    return has_result(journal, baseline_id);
+ResultState journal_result(const Journal *journal, Id id) {
+    return result_state(id_table_find(&journal->ids, id));
 }
 
 bool journal_has_model(const Journal *journal, Id training_id) {
@@ -383,6 +388,7 @@ Status journal_close(Journal *journal, const Record *end, Error *err) {
     record_writer_close(journal->models);
     record_free(&journal->models_header);
     segments_free(&journal->model_segments);
+    rounds_seen_free(&journal->rounds);
     id_table_free(&journal->ids);
     for (size_t i = 0; i < journal->n_fingerprints; i++)
         free(journal->fingerprints[i]);

@@ -14,6 +14,9 @@ typedef struct Journal Journal;
 /* What is known of a training. A failure never hides a result, whichever is on record first. */
 typedef enum TrainingState { TRAINING_UNKNOWN = 0, TRAINING_DONE, TRAINING_DIVERGED, TRAINING_FAILED } TrainingState;
 
+/* The same of a cell or a baseline. */
+typedef enum ResultState { RESULT_UNKNOWN = 0, RESULT_MEASURED, RESULT_FAILED } ResultState;
+
 /* What is known of a training after a further outcome: a failure never hides a result. */
 TrainingState journal_state_after(TrainingState before, Outcome outcome);
 
@@ -31,8 +34,11 @@ Status journal_start(Journal *journal, const Record *header, uint64_t models_lim
 const char *journal_segment(const Journal *journal);
 
 TrainingState journal_training(const Journal *journal, Id training_id);
-bool journal_has_cell(const Journal *journal, Id cell_id);
-bool journal_has_baseline(const Journal *journal, Id baseline_id);
+/* What is known of a cell; it may be answered by one with more rounds (measured.h): then *served (NULL: not wanted). */
+ResultState journal_cell(const Journal *journal, Id training, const CriticSettings *critic,
+                         const EvaluationSettings *evaluation, bool *served);
+/* What is known of the very cell or baseline that has this id. */
+ResultState journal_result(const Journal *journal, Id id);
 bool journal_has_model(const Journal *journal, Id training_id);
 /* The numerics fingerprints of the results found when it was opened, each once: the first for index 0; NULL past the
  * last. */

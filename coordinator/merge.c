@@ -326,8 +326,9 @@ static void count(MergeSummary *summary, const Record *record) {
         summary->trainings_diverged += record->of.training.outcome == OUTCOME_DIVERGED;
         summary->trainings_failed += record->of.training.outcome == OUTCOME_FAILED;
     }
-    summary->cells += record->kind == RECORD_CELL;
-    summary->baselines += record->kind == RECORD_BASELINE;
+    bool failed = record_has_id(record) && record_is_failure(record);
+    summary->cells += record->kind == RECORD_CELL && !failed;
+    summary->baselines += record->kind == RECORD_BASELINE && !failed;
     summary->models += record->kind == RECORD_MODEL;
 }
 

@@ -5,15 +5,23 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 Status running_add(RunningTable *table, int rank, const Assignment *assignment, double now_s, Error *err) {
     const WorkItem *item = &assignment->item;
     if (table->count == table->capacity) {
         int capacity = table->capacity * 2 + 16;
         Running *more = realloc(table->items, (size_t)capacity * sizeof *more);
-        if (more == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        if (more == NULL)
+            return error_set(err, STATUS_NO_MEMORY, "no memory for a list of %d running pieces", capacity);
         table->items = more;
         table->capacity = capacity;
+    }
+    CriticOrder *orders = NULL;
+    if (item->kind != WORK_TRAINING && item->n_orders > 0) {
+        orders = malloc((size_t)item->n_orders * sizeof *orders);
+        if (orders == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for a piece of work that is given out");
+        memcpy(orders, item->orders, (size_t)item->n_orders * sizeof *orders);
     }
     Running *running = &table->items[table->count++];
     *running = (Running){.work = item->work,
@@ -27,6 +35,9 @@ Status running_add(RunningTable *table, int rank, const Assignment *assignment, 
                          .flops_done = assignment->flops_before,
                          .loss = NAN,
                          .rate_class = assignment->rate,
+                         .n_orders = orders != NULL ? item->n_orders : 0,
+                         .orders = orders,
+                         .evaluation = item->evaluation,
                          .begun_s = now_s,
                          .seen_s = now_s,
                          .seen_flops = assignment->flops_before};
@@ -49,7 +60,15 @@ Running running_take_out(RunningTable *table, Running *running) {
     return out;
 }
 
+void running_release(Running *running) {
+    free(running->orders);
+    running->orders = NULL;
+    running->n_orders = 0;
+}
+
 void running_free(RunningTable *table) {
+    for (int i = 0; i < table->count; i++)
+        running_release(&table->items[i]);
     free(table->items);
     *table = (RunningTable){0};
 }

@@ -12,12 +12,15 @@ typedef struct Running {
     Id training_id;
     TrainingSpec spec;
     int attempt;
-    int64_t first_step, saved_step;     /* where this attempt began; what its checkpoint holds, 0: nothing */
-    double flops, flops_before;         /* nominal; of them those of the steps before first_step */
-    double flops_done;                  /* with flops_before */
-    double step_flops;                  /* of a training */
-    double loss;                        /* NaN: not known yet */
-    int rate_class;                     /* in the cost model */
+    int64_t first_step, saved_step; /* where this attempt began; what its checkpoint holds, 0: nothing */
+    double flops, flops_before;     /* nominal; of them those of the steps before first_step */
+    double flops_done;              /* with flops_before */
+    double step_flops;              /* of a training */
+    double loss;                    /* NaN: not known yet */
+    int rate_class;                 /* in the cost model */
+    int n_orders;                   /* of an evaluation or baselines, so that a failure can name them; else 0 */
+    CriticOrder *orders;            /* (n_orders) */
+    EvaluationSettings evaluation;
     double begun_s, seen_s, seen_flops; /* when it was given out; up to when and where the cost model has seen it */
 } Running;
 
@@ -31,6 +34,8 @@ Status running_add(RunningTable *table, int rank, const Assignment *assignment, 
 /* The piece of that number, or NULL. It stays in its place until another one is taken out. */
 Running *running_find(RunningTable *table, uint64_t work);
 Running running_take_out(RunningTable *table, Running *running);
+/* Frees what a piece that was taken out owns. */
+void running_release(Running *running);
 void running_free(RunningTable *table);
 
 /* A child has reported how far it is. */

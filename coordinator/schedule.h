@@ -36,6 +36,8 @@ typedef struct ScheduleTotals {
     uint64_t trainings, trainings_done, trainings_diverged, trainings_failed; /* before this run */
     uint64_t to_train, to_evaluate, baseline_sets;                            /* pieces of work of each kind */
     uint64_t cells, cells_done, to_retrain; /* to_retrain: in to_train only because no model was kept */
+    uint64_t cells_served;                  /* of cells_done, those that a cell with more rounds answers */
+    uint64_t results_failed;                /* cells and baselines that could not be measured and are left alone */
     uint64_t begun;                         /* of to_train, those that go on from a checkpoint */
     uint64_t models_bytes;                  /* that keeping the models of to_train takes */
     double flops, longest_flops;            /* that are left, of all pieces of work; of the largest */

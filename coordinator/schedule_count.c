@@ -8,22 +8,40 @@
 
 /* --- what is missing -------------------------------------------------------------------------------------------- */
 
-static bool cell_missing(const Schedule *schedule, Id cell) {
-    return schedule->options.rerun == RERUN_ALL || !journal_has_cell(schedule->known, cell);
+/* Whether what is known of a cell or a baseline leaves it to be done. */
+static bool is_missing(const Schedule *schedule, ResultState state) {
+    Rerun rerun = schedule->options.rerun;
+    return rerun == RERUN_ALL || state == RESULT_UNKNOWN || (rerun == RERUN_FAILED && state == RESULT_FAILED);
 }
 
-static bool baseline_missing(const Schedule *schedule, Id baseline) {
-    return schedule->options.rerun == RERUN_ALL || !journal_has_baseline(schedule->known, baseline);
+/* What is known of the results that a piece of work is about. */
+typedef struct Tally {
+    int measured, served; /* served: of measured, those that another cell answers */
+    int failed;           /* and left alone */
+} Tally;
+
+/* Notes a state in the tally (NULL: not wanted). */
+static bool tally(const Schedule *schedule, ResultState state, bool served, Tally *out) {
+    bool missing = is_missing(schedule, state);
+    if (out != NULL) {
+        out->measured += state == RESULT_MEASURED;
+        out->served += state == RESULT_MEASURED && served;
+        out->failed += state == RESULT_FAILED && !missing;
+    }
+    return missing;
 }
 
 /* Fills orders (job_critics places; NULL: only counts) with the cells of a training that are missing, or with all. */
-static int missing_cells(const Schedule *schedule, Id training, bool all, CriticOrder *orders) {
+static int missing_cells(const Schedule *schedule, Id training, bool all, CriticOrder *orders, Tally *found) {
     int n = 0;
     if (all && orders == NULL) return job_critics(schedule->job);
     for (int i = 0; i < job_critics(schedule->job); i++) {
+        bool served;
         CriticSettings critic = job_critic(schedule->job, i);
+        ResultState state =
+            all ? RESULT_UNKNOWN : journal_cell(schedule->known, training, &critic, &schedule->evaluation, &served);
+        if (!all && !tally(schedule, state, served, found)) continue;
         Id id = cell_id(training, &critic, &schedule->evaluation);
-        if (!all && !cell_missing(schedule, id)) continue;
         if (orders != NULL) orders[n] = (CriticOrder){.id = id, .critic = critic, .predictor = PREDICTOR_MODEL};
         n++;
     }
@@ -31,26 +49,27 @@ static int missing_cells(const Schedule *schedule, Id training, bool all, Critic
 }
 
 /* Fills orders (job_critics x PREDICTOR_COUNT places) with the baselines of a (task, seed) that are missing. */
-static int missing_baselines(const Schedule *schedule, const TrainingSpec *spec, CriticOrder *orders) {
+static int missing_baselines(const Schedule *schedule, const TrainingSpec *spec, CriticOrder *orders, Tally *found) {
     int n = 0;
     for (int i = 0; i < job_critics(schedule->job); i++)
         for (Predictor predictor = PREDICTOR_GD; predictor < PREDICTOR_COUNT; predictor++) {
             if (!(schedule->evaluation.baselines >> predictor & 1)) continue;
             CriticSettings critic = job_critic(schedule->job, i);
             Id id = baseline_id(&spec->task, spec->seed, &critic, &schedule->evaluation, predictor);
-            if (baseline_missing(schedule, id))
+            if (tally(schedule, journal_result(schedule->known, id), false, found))
                 orders[n++] = (CriticOrder){.id = id, .critic = critic, .predictor = predictor};
         }
     return n;
 }
 
 /* What a training needs: WORK_TRAINING, WORK_EVALUATION, or 0 for nothing. orders as missing_cells. */
-static WorkKind training_needs(const Schedule *schedule, Id training, CriticOrder *orders, int *n_orders) {
+static WorkKind training_needs(const Schedule *schedule, Id training, CriticOrder *orders, int *n_orders,
+                               Tally *found) {
     TrainingState state = journal_training(schedule->known, training);
     Rerun rerun = schedule->options.rerun;
     bool fresh = state == TRAINING_UNKNOWN || rerun == RERUN_ALL || (rerun == RERUN_FAILED && state == TRAINING_FAILED);
     if (!fresh && state != TRAINING_DONE) return 0;
-    *n_orders = missing_cells(schedule, training, fresh, orders);
+    *n_orders = missing_cells(schedule, training, fresh, orders, found);
     if (fresh) return WORK_TRAINING;
     if (*n_orders == 0) return 0;
     return journal_has_model(schedule->known, training) ? WORK_EVALUATION : WORK_TRAINING;
@@ -69,10 +88,10 @@ Status schedule_item(const Schedule *schedule, uint64_t grid_point, bool baselin
     int n_orders = 0;
     WorkKind kind = 0;
     if (baselines) {
-        n_orders = missing_baselines(schedule, &spec, orders);
+        n_orders = missing_baselines(schedule, &spec, orders, NULL);
         if (n_orders > 0) kind = WORK_BASELINES;
     } else {
-        kind = training_needs(schedule, id, orders, &n_orders);
+        kind = training_needs(schedule, id, orders, &n_orders, NULL);
     }
     if (kind == 0) {
         free(orders);
@@ -184,8 +203,11 @@ static Status count_training(Schedule *schedule, uint64_t point, const TrainingS
     totals->trainings_diverged += state == TRAINING_DIVERGED;
     totals->trainings_failed += state == TRAINING_FAILED;
     totals->cells += (uint64_t)critics;
-    WorkKind kind = training_needs(schedule, id, NULL, &missing);
-    if (state == TRAINING_DONE) totals->cells_done += (uint64_t)(critics - missing);
+    Tally found = {0};
+    WorkKind kind = training_needs(schedule, id, NULL, &missing, &found);
+    totals->cells_done += (uint64_t)found.measured;
+    totals->cells_served += (uint64_t)found.served;
+    totals->results_failed += (uint64_t)found.failed;
     Unfinished *unfinished = schedule->options.unfinished;
     int64_t step = unfinished != NULL ? unfinished_step(unfinished, id) : 0;
     if (kind != WORK_TRAINING && unfinished != NULL) unfinished_ended(unfinished, id);
@@ -198,7 +220,9 @@ static Status count_training(Schedule *schedule, uint64_t point, const TrainingS
 
 static Status count_baselines(Schedule *schedule, Walk *walk, uint64_t point, const TrainingSpec *spec, Error *err) {
     WorkItem item = {.kind = WORK_BASELINES, .spec = *spec, .evaluation = schedule->evaluation, .orders = walk->orders};
-    item.n_orders = missing_baselines(schedule, spec, walk->orders);
+    Tally found = {0};
+    item.n_orders = missing_baselines(schedule, spec, walk->orders, &found);
+    schedule->totals.results_failed += (uint64_t)found.failed;
     if (item.n_orders == 0) return STATUS_OK;
     return add_work(schedule, point, WORK_BASELINES, spec, cost_work_flops(&item), 0, err);
 }

@@ -7,6 +7,7 @@
 typedef struct Walk {
     const Job *job;
     const IdTable *ids;
+    const RoundsSeen *rounds;
     Standing *out;
     IdTable seen; /* of several jobs: what was counted */
     bool many_jobs;
@@ -30,13 +31,12 @@ static Status first_time(Walk *walk, Id id, bool *first, Error *err) {
     return walk->many_jobs ? meet(&walk->seen, id, first, err) : STATUS_OK;
 }
 
-/* Counts in *missing what has no result in the records. */
-static Status count_result(Walk *walk, Id id, int64_t *missing, Error *err) {
-    const IdEntry *entry = id_table_find(walk->ids, id);
+/* Counts in *missing or *failed what has no result in the records: entry is what is known under the id. */
+static Status count_result(Walk *walk, Id id, const IdEntry *entry, int64_t *missing, int64_t *failed, Error *err) {
     if (entry != NULL && entry->result) return STATUS_OK;
     bool first;
     Status status = first_time(walk, id, &first, err);
-    *missing += status == STATUS_OK && first;
+    if (status == STATUS_OK && first) ++*(entry != NULL && entry->result_failed ? failed : missing);
     return status;
 }
 
@@ -44,7 +44,9 @@ static Status count_cells(Walk *walk, Id training, Error *err) {
     Status status = STATUS_OK;
     for (int i = 0; i < job_critics(walk->job) && status == STATUS_OK; i++) {
         CriticSettings critic = job_critic(walk->job, i);
-        status = count_result(walk, cell_id(training, &critic, &walk->evaluation), &walk->out->cells_missing, err);
+        Id id = cell_id(training, &critic, &walk->evaluation);
+        const IdEntry *entry = measured_cell(walk->ids, walk->rounds, training, &critic, &walk->evaluation);
+        status = count_result(walk, id, entry, &walk->out->cells_missing, &walk->out->cells_failed, err);
     }
     return status;
 }
@@ -77,7 +79,8 @@ static Status count_baselines(Walk *walk, const TrainingSpec *spec, Error *err) 
             if (!(walk->evaluation.baselines >> predictor & 1)) continue;
             CriticSettings critic = job_critic(walk->job, i);
             Id id = baseline_id(&spec->task, spec->seed, &critic, &walk->evaluation, predictor);
-            status = count_result(walk, id, &walk->out->baselines_missing, err);
+            status = count_result(walk, id, id_table_find(walk->ids, id), &walk->out->baselines_missing,
+                                  &walk->out->baselines_failed, err);
         }
     return status;
 }
@@ -96,9 +99,9 @@ static Status count_job(Walk *walk, const Job *job, Error *err) {
     return status;
 }
 
-Status standing_take(const JobList *jobs, const IdTable *ids, Standing *out, Error *err) {
+Status standing_take(const JobList *jobs, const IdTable *ids, const RoundsSeen *rounds, Standing *out, Error *err) {
     *out = (Standing){.jobs = jobs->count};
-    Walk walk = {.ids = ids, .out = out, .many_jobs = jobs->count > 1};
+    Walk walk = {.ids = ids, .rounds = rounds, .out = out, .many_jobs = jobs->count > 1};
     Status status = STATUS_OK;
     for (int i = 0; i < jobs->count && status == STATUS_OK; i++)
         status = count_job(&walk, jobs->items[i], err);

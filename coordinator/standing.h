@@ -3,24 +3,28 @@
 #ifndef COORDINATOR_STANDING_H
 #define COORDINATOR_STANDING_H
 
-#include "coordinator/id_table.h"
+#include "coordinator/measured.h"
 #include "jobs/job_list.h"
 
 /* Every id counts once, whichever jobs ask for it. */
 typedef struct Standing {
     int jobs;                                  /* that are known; 0: so is nothing of the rest */
     int64_t trainings, done, diverged, failed; /* asked for; of them: those with a record */
-    int64_t cells_missing;                     /* of trainings that are done */
-    int64_t baselines_missing;
+    int64_t cells_missing, cells_failed;       /* of trainings that are done */
+    int64_t baselines_missing, baselines_failed;
 } Standing;
 
-/* ids: of the folder's records. Memory: with several jobs an id for everything that they ask for.
+/* ids and rounds: of the folder's records. Memory: with several jobs an id for everything that they ask for.
  * STATUS_NO_MEMORY. */
-Status standing_take(const JobList *jobs, const IdTable *ids, Standing *out, Error *err);
+Status standing_take(const JobList *jobs, const IdTable *ids, const RoundsSeen *rounds, Standing *out, Error *err);
 
 /* Trainings that are in no record. */
 static inline int64_t standing_missing(const Standing *standing) {
     return standing->trainings - standing->done - standing->diverged - standing->failed;
+}
+/* Whether something of it could not be done. */
+static inline bool standing_failed(const Standing *standing) {
+    return standing->failed + standing->cells_failed + standing->baselines_failed > 0;
 }
 /* Whether a run of the jobs would find nothing to do. */
 static inline bool standing_complete(const Standing *standing) {

@@ -147,6 +147,7 @@ static const Member cell_record_members[] = {
     VALUE(CellRecord, fingerprint),
     VALUE(CellRecord, wall_s),
     STRUCT_OR_NOTHING(CellRecord, rounds, round_curves_binding),
+    VALUE(CellRecord, failure),
 };
 static const Binding cell_record_binding = {
     .proto = &palinode__cell_record__descriptor,
@@ -166,6 +167,7 @@ static const Member baseline_record_members[] = {
     STRUCT(BaselineRecord, curves, curves_binding),
     VALUE(BaselineRecord, fingerprint),
     VALUE(BaselineRecord, wall_s),
+    VALUE(BaselineRecord, failure),
 };
 static const Binding baseline_record_binding = {
     .proto = &palinode__baseline_record__descriptor,

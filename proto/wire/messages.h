@@ -76,6 +76,7 @@ typedef struct CellRecord {
     char *fingerprint;
     double wall_s;
     RoundCurves rounds;
+    char *failure; /* why it could not be measured: then there are no curves; else "" */
 } CellRecord;
 
 /* One baseline predictor measured on the prompts of a seed under one critic. */
@@ -91,6 +92,7 @@ typedef struct BaselineRecord {
     Curves curves;
     char *fingerprint;
     double wall_s;
+    char *failure; /* as in CellRecord */
 } BaselineRecord;
 
 /* The parameters of one trained model, in the order of worker/model/tensors.h. */

@@ -37,8 +37,15 @@ const char *record_fingerprint(const Record *record) {
                                              : record->of.model.fingerprint;
 }
 
+/* NULL stands for "", as everywhere before a record is encoded. */
+static bool is_said(const char *text) {
+    return text != NULL && text[0] != '\0';
+}
+
 bool record_is_failure(const Record *record) {
-    return record->kind == RECORD_TRAINING && record->of.training.outcome == OUTCOME_FAILED;
+    return (record->kind == RECORD_TRAINING && record->of.training.outcome == OUTCOME_FAILED) ||
+           (record->kind == RECORD_CELL && is_said(record->of.cell.failure)) ||
+           (record->kind == RECORD_BASELINE && is_said(record->of.baseline.failure));
 }
 
 void record_cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation) {

@@ -16,7 +16,7 @@ bool record_has_id(const Record *record);
 /* Of a record that has one; a model's is that of its training. */
 Id record_id(const Record *record);
 const char *record_fingerprint(const Record *record);
-/* A training that failed: no result, only the news that there is none. */
+/* A training, cell or baseline that failed: no result, only the news that there is none. */
 bool record_is_failure(const Record *record);
 
 /* Sets what a cell's record tells of how it was measured: prompts, and rounds with what belongs to them (of one without

@@ -1,5 +1,6 @@
 """Checkpoints inside a training: a run that is interrupted and gone on with has the records of one that never was."""
 
+import json
 import random
 import re
 import resource
@@ -168,6 +169,38 @@ def test_a_training_that_computes_for_ever_is_given_up_after_a_minute_of_its_tim
                                 run.stderr).groups()
     assert 60 <= int(seconds) < 75 and 0 < int(step) < 1500, run.stderr
     assert records.results(out, proto) == undisturbed(ONE)
+
+
+@pytest.mark.parametrize("extension,kind", [("evaluate.critique_quality=1,0.5", "cell"), ("evaluate.baselines=[mean,best]",
+                                                                                          "baseline")])
+def test_an_evaluation_that_fails_for_good_leaves_a_record_and_is_left_alone(tmp_path, proto, killer, extension, kind):
+    job, out, once = write(tmp_path, ONE), tmp_path / "out", tmp_path / "killed"
+    small = ["--set", "train.steps=20", "--set", "evaluate.baselines=[mean]", "--set", "evaluate.critique_quality=1"]
+    palinode("run", job, "-o", out, "-q", *small)
+    more = [*small, "--set", extension]
+    run = palinode("run", job, "-o", out, "--retries", 0, "--workers-per-rank", 1, *more, expect=1,
+                   env={"LD_PRELOAD": str(killer), "KILL_AT": "answer", "KILL_ONCE": str(once)})
+    assert "giving it up" in run.stderr
+    (failed,) = [each for each in records.read(out / "records-0002.tfrecord", proto)
+                 if each.WhichOneof("of") in ("cell", "baseline") and getattr(each, each.WhichOneof("of")).failure]
+    assert failed.WhichOneof("of") == kind and "killed by signal 9" in getattr(failed, kind).failure
+    again = palinode("run", job, "-o", out, "--json", *more, expect=1)
+    assert json.loads(again.stdout)["work"]["total"] == 0
+    palinode("run", job, "-o", out, "-q", *more, expect=1)
+    asked = json.loads(palinode("status", out, "--json", "--exit-code", expect=1).stdout)["asked_for"]
+    assert (asked["cells_failed"], asked["baselines_failed"]) == ((1, 0) if kind == "cell" else (0, 1))
+    assert palinode("wait", out, expect=1, timeout=20)
+    id = getattr(getattr(failed, kind), f"{kind}_id").hex()
+    explained = json.loads(palinode("explain", out, id, "--json").stdout)
+    assert explained["state"] == "failed" and "run --rerun failed" in explained["why"]
+    assert "could not be measured" in palinode("status", out).stdout
+    assert id not in palinode("export", out, "--format", "csv").stdout
+    palinode("verify", out)
+    palinode("merge", "-o", tmp_path / "merged", out)
+    palinode("status", tmp_path / "merged", "--exit-code", expect=1)
+    palinode("run", job, "-o", out, "-q", "--rerun", "failed", *more)
+    palinode("status", out, "--exit-code")
+    assert id in palinode("export", out, "--format", "csv").stdout
 
 
 # --- what cannot be saved, and what should not be believed ---

@@ -146,3 +146,43 @@ def test_results_of_a_version_without_rounds_stay_readable(tmp_path, proto):
     assert all("whole" in line for line in palinode("verify", results).stdout.splitlines())
     done = palinode("run", tmp_path / "job.yaml", "-o", results, "--json")
     assert json.loads(done.stdout)["trainings"]["trained"] == 0
+
+
+def curves_of(results):
+    """What results say of rounds and examples, by everything but the number of rounds that were made."""
+    return {(row["training_id"], row["seed"], row["evaluate_critique_quality"], row["predictor"], row["kind"],
+             row["index"], row["metric"]): (row["value"], row["standard_error"]) for row in rows_of(results)}
+
+
+def test_the_first_rounds_of_a_longer_rollout_are_those_of_a_shorter_one_to_the_bit(tmp_path):
+    longer, shorter = curves_of(run(tmp_path, WITH, "longer")), curves_of(run(
+        tmp_path, WITH.replace(f"rounds: {ROUNDS}", f"rounds: {ROUNDS - 2}"), "shorter"))
+    assert shorter.items() <= longer.items() and len(shorter) < len(longer)
+
+
+def test_a_cell_with_more_rounds_serves_whoever_asks_for_fewer_or_none(tmp_path):
+    results = run(tmp_path, WITH)
+    for fewer in (f"rounds: {ROUNDS - 1}", "rounds: 0"):
+        (tmp_path / "fewer.yaml").write_text(WITH.replace(f"rounds: {ROUNDS}", fewer))
+        plan = json.loads(palinode("plan", tmp_path / "fewer.yaml", "-o", results, "--json").stdout)
+        assert plan["cells"] == {"total": 4, "done": 4, "served": 4}
+        assert plan["to_train"] == plan["to_evaluate"] == plan["baseline_sets"] == 0
+        ran = palinode("run", tmp_path / "fewer.yaml", "-o", results, "--json")
+        assert json.loads(ran.stdout)["work"]["total"] == 0
+        palinode("status", results, "--exit-code")
+        training = rows_of(results)[0]["training_id"]
+        assert "2 of the 2 that the job asks for are measured" in palinode("explain", results, training).stdout
+    assert "4 of those have more rounds" in palinode("plan", tmp_path / "fewer.yaml", "-o", results).stdout
+    for other in ("rounds: 1, initial_responses: 1", "rounds: 1, right_cosine: 0.5"):  # other rounds, not fewer
+        (tmp_path / "other.yaml").write_text(WITH.replace(f"rounds: {ROUNDS}", other))
+        plan = json.loads(palinode("plan", tmp_path / "other.yaml", "-o", results, "--json").stdout)
+        assert (plan["cells"]["done"], plan["to_evaluate"]) == (0, 2)
+
+
+def test_a_claim_about_fewer_rounds_is_tested_on_cells_that_have_more(tmp_path):
+    claim = ("claims: [{id: c, test: difference, kind: rounds, metric: nmse, a: {at: 1}, b: {at: 0}, "
+             "where: {critique_quality: 1}}]\n")
+    results = run(tmp_path, WITH)
+    run(tmp_path, WITH.replace(f"rounds: {ROUNDS}", "rounds: 1") + claim)
+    said = palinode("analyze", results).stdout
+    assert "Claims: 1," in said and "2 seeds" in said and "so far" not in said

@@ -150,8 +150,7 @@ static void write_records(const Whole *whole, const uint8_t *bytes, size_t size)
 static bool is_known(const Journal *journal, const Record *record) {
     Id id = record_id(record);
     return record->kind == RECORD_TRAINING ? journal_training(journal, id) == TRAINING_DONE
-           : record->kind == RECORD_CELL   ? journal_has_cell(journal, id)
-                                           : journal_has_baseline(journal, id);
+                                           : journal_result(journal, id) == RESULT_MEASURED;
 }
 
 typedef struct Handed {

@@ -146,9 +146,9 @@ static void check_known(const Journal *journal, uint32_t number) {
     Record record;
     Error err = {""};
     assert_int_equal(journal_training(journal, training_id_of(number)), TRAINING_DONE);
-    assert_true(journal_has_cell(journal, cell_id_of(number)));
+    assert_true(journal_result(journal, cell_id_of(number)) == RESULT_MEASURED);
     assert_true(journal_has_model(journal, training_id_of(number)));
-    assert_false(journal_has_cell(journal, training_id_of(number)));
+    assert_false(journal_result(journal, training_id_of(number)) == RESULT_MEASURED);
     if (journal_read_model(journal, training_id_of(number), &record, &err) != STATUS_OK) fail_msg("%s", err.text);
     assert_int_equal(record.of.model.n_parameters, PARAMETERS);
     assert_near(record.of.model.parameters[500], (float)number + 0.5f, 0);
@@ -172,8 +172,8 @@ static void what_is_appended_is_known_after_opening_again(void **state) {
     assert_string_equal(journal_segment(journal), "");
     check_known(journal, 1);
     check_known(journal, 2);
-    assert_true(journal_has_baseline(journal, baseline_id_of(3)));
-    assert_false(journal_has_baseline(journal, baseline_id_of(4)));
+    assert_true(journal_result(journal, baseline_id_of(3)) == RESULT_MEASURED);
+    assert_false(journal_result(journal, baseline_id_of(4)) == RESULT_MEASURED);
     assert_int_equal(journal_training(journal, training_id_of(4)), TRAINING_DIVERGED);
     assert_int_equal(journal_training(journal, training_id_of(5)), TRAINING_FAILED);
     assert_false(journal_has_model(journal, training_id_of(4)));
@@ -268,7 +268,7 @@ static void a_reader_may_become_the_writer(void **state) {
     assert_int_equal(journal_append(journal, &extra, 1, NULL, &folder.err), STATUS_OK);
     journal_close(journal, NULL, NULL);
     journal = open_reader(&folder);
-    assert_true(journal_has_baseline(journal, baseline_id_of(9)));
+    assert_true(journal_result(journal, baseline_id_of(9)) == RESULT_MEASURED);
     check_known(journal, 1);
     journal_close(journal, NULL, NULL);
     record_free(&header);
@@ -300,7 +300,7 @@ static void many_ids_are_told_apart(void **state) {
     journal_close(journal, NULL, NULL);
     journal = open_reader(&folder);
     for (uint32_t number = 0; number < 3000; number++)
-        assert_int_equal(journal_has_cell(journal, cell_id_of(number)), number % 2 == 0);
+        assert_int_equal(journal_result(journal, cell_id_of(number)) == RESULT_MEASURED, number % 2 == 0);
     journal_close(journal, NULL, NULL);
     remove_folder(&folder);
 }
@@ -411,7 +411,7 @@ static void a_torn_tail_is_a_warning_and_all_before_it_counts(void **state) {
     assert_null(strchr(folder.warning, '\n'));
     assert_string_equal(journal_segment(journal), "0002");
     check_known(journal, 2);
-    assert_true(journal_has_baseline(journal, baseline_id_of(3)));
+    assert_true(journal_result(journal, baseline_id_of(3)) == RESULT_MEASURED);
     journal_close(journal, NULL, NULL);
     Seen seen = {.last_cell = 0};
     assert_int_equal(journal_read(folder.dir, note_seen, &seen, folder.warning, sizeof folder.warning, &folder.err),
