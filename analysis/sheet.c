@@ -1,6 +1,8 @@
 /* See sheet.h. */
 #include "analysis/sheet.h"
 
+#include "proto/base/text.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -101,18 +103,23 @@ void sheet_print(const Sheet *sheet, FILE *out) {
 }
 
 void print_html_text(FILE *out, const char *text) {
-    for (; *text != '\0'; text++) {
-        if (*text == '&') {
+    while (*text != '\0') {
+        char piece[SHOWN_CHARACTER_BYTES];
+        bool layout = *text == '\n' || *text == '\t';
+        size_t bytes = layout ? 1 : text_show_character(text, piece);
+        if (*text == '&')
             fputs("&amp;", out);
-        } else if (*text == '<') {
+        else if (*text == '<')
             fputs("&lt;", out);
-        } else if (*text == '>') {
+        else if (*text == '>')
             fputs("&gt;", out);
-        } else if (*text == '"') {
+        else if (*text == '"')
             fputs("&quot;", out);
-        } else {
+        else if (layout)
             fputc(*text, out);
-        }
+        else
+            fputs(piece, out);
+        text += bytes;
     }
 }
 

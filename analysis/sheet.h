@@ -33,7 +33,8 @@ void sheet_print_html(const Sheet *sheet, int rows_max, FILE *out);
 
 /* Letters of UTF-8 text. */
 int text_letters(const char *text);
-/* text with the characters that HTML gives a meaning escaped. */
+/* text with the characters that HTML gives a meaning escaped, and those that would act on what is shown made visible
+ * (proto/base/text.h); lines stay. */
 void print_html_text(FILE *out, const char *text);
 
 #endif

@@ -12,6 +12,7 @@
 #include "cli/json_output.h"
 #include "cli/options.h"
 #include "cli/warning.h"
+#include "proto/base/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -78,8 +79,8 @@ static Status write_files(const Analysis *analysis, const char *out, bool png, E
         status = report_write(&content, figures_dir, report, drawn == STATUS_OK ? err : NULL);
     }
     if (status == STATUS_OK)
-        fprintf(stderr, "palinode: wrote %s, %s/*.csv and %d figure%s in %s\n", report, tables, n_drawn,
-                n_drawn == 1 ? "" : "s", figures_dir);
+        fprintf(stderr, "palinode: wrote %s, %s/*.csv and %d figure%s in %s\n", TEXT_SHOWN(report), TEXT_SHOWN(tables),
+                n_drawn, n_drawn == 1 ? "" : "s", TEXT_SHOWN(figures_dir));
     figures_free(&figures);
     return status != STATUS_OK ? status : drawn;
 }

@@ -2,9 +2,11 @@
 #include "coordinator/explain.h"
 
 #include "cli/commands.h"
+#include "cli/explain_list.h"
 #include "cli/json_output.h"
 #include "cli/options.h"
 #include "cli/warning.h"
+#include "proto/base/text.h"
 #include "proto/wire/record_content.h"
 
 #include <inttypes.h>
@@ -60,7 +62,10 @@ static const char *describe(const Record *record, char *text, size_t size) {
         snprintf(text, size, "%s at attempt %d on %s, rank %d, ended %s", outcomes[training->outcome],
                  (int)training->attempts, training->host, (int)training->rank, utc(training->ended_unix_ms, ended));
     else
-        snprintf(text, size, "%s", record->kind == RECORD_MODEL ? "its parameters" : "measured");
+        snprintf(text, size, "%s",
+                 record->kind == RECORD_MODEL ? "its parameters"
+                 : record_is_failure(record)  ? "could not be measured"
+                                              : "measured");
     return text;
 }
 
@@ -68,21 +73,21 @@ static void print_records(const Explanation *is) {
     for (int i = 0; i < is->n_witnesses; i++) {
         const Witness *witness = &is->witnesses[i];
         char what[512], started[32];
-        printf("  record %-2d   %s at byte %" PRIu64 ": %s%s\n", i + 1, witness->path, witness->offset,
-               describe(&witness->record, what, sizeof what),
+        printf("  record %-2d   %s at byte %" PRIu64 ": %s%s\n", i + 1, TEXT_SHOWN(witness->path), witness->offset,
+               TEXT_SHOWN(describe(&witness->record, what, sizeof what)),
                i == is->deciding ? " (decides)"
                : i == is->model  ? " (the kept model)"
                                  : "");
-        printf("              %s\n", record_fingerprint(&witness->record));
-        printf("              run %s, started %s: %s\n", witness->run, utc(witness->started_unix_ms, started),
-               witness->command_line);
+        printf("              %s\n", TEXT_SHOWN(record_fingerprint(&witness->record)));
+        printf("              run %s, started %s: %s\n", TEXT_SHOWN(witness->run),
+               utc(witness->started_unix_ms, started), TEXT_SHOWN(witness->command_line));
     }
 }
 
 static void print_text(const Explanation *is) {
     char id[ID_TEXT_BYTES];
     printf("%s %s: %s\n", record_kind_name(is->kind), id_text(is->id, id), is->state);
-    printf("  why         %s\n", is->why);
+    printf("  why         %s\n", TEXT_SHOWN(is->why));
     if (is->kind == RECORD_CELL) printf("  training    %s\n", id_text(is->training_id, id));
     if (!is->job_known)
         printf("  job         not known: --job JOB.yaml tells what is asked for\n");
@@ -94,7 +99,8 @@ static void print_text(const Explanation *is) {
     else if (is->kind == RECORD_TRAINING)
         printf("  cells       %d measured\n", is->cells_other);
     if (is->kind == RECORD_TRAINING) printf("  model       %s\n", is->model >= 0 ? "kept" : "not kept");
-    if (is->checkpoint != NULL) printf("  checkpoint  %s, step %" PRId64 "\n", is->checkpoint, is->checkpoint_step);
+    if (is->checkpoint != NULL)
+        printf("  checkpoint  %s, step %" PRId64 "\n", TEXT_SHOWN(is->checkpoint), is->checkpoint_step);
     if (is->settings_known) print_settings(is);
     print_records(is);
 }
@@ -128,12 +134,12 @@ static json_t *records_json(const Explanation *is) {
     for (int i = 0; i < is->n_witnesses; i++) {
         const Witness *witness = &is->witnesses[i];
         char what[512], started[32];
-        json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:b}", "kind",
-                                              record_kind_name(witness->record.kind), "path", witness->path, "offset",
-                                              (json_int_t)witness->offset, "says",
+        json_array_append_new(list, json_pack("{s:s, s:o, s:I, s:s, s:s, s:o, s:s, s:s, s:b}", "kind",
+                                              record_kind_name(witness->record.kind), "path", text_json(witness->path),
+                                              "offset", (json_int_t)witness->offset, "says",
                                               describe(&witness->record, what, sizeof what), "fingerprint",
-                                              record_fingerprint(&witness->record), "run", witness->run, "started_utc",
-                                              utc(witness->started_unix_ms, started), "command_line",
+                                              record_fingerprint(&witness->record), "run", text_json(witness->run),
+                                              "started_utc", utc(witness->started_unix_ms, started), "command_line",
                                               witness->command_line, "decides", i == is->deciding));
     }
     return list;
@@ -141,9 +147,9 @@ static json_t *records_json(const Explanation *is) {
 
 static Status print_json(const Explanation *is, Error *err) {
     char id[ID_TEXT_BYTES], training[ID_TEXT_BYTES];
-    json_t *checkpoint = is->checkpoint != NULL
-                             ? json_pack("{s:s, s:I}", "path", is->checkpoint, "step", (json_int_t)is->checkpoint_step)
-                             : json_null();
+    json_t *checkpoint = is->checkpoint != NULL ? json_pack("{s:o, s:I}", "path", text_json(is->checkpoint), "step",
+                                                            (json_int_t)is->checkpoint_step)
+                                                : json_null();
     json_t *root = json_pack(
         "{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:o, s:o, s:{s:i, s:i, s:i}, s:o}", "kind", record_kind_name(is->kind),
         "id", id_text(is->id, id), "state", is->state, "why", is->why, "training_id",
@@ -179,18 +185,20 @@ int command_explain(int argc, char **argv) {
     };
     const Command command = {
         .name = "explain",
-        .usage = "DIR ID [--job JOB.yaml] [--json]",
+        .usage = "DIR [ID] [--job JOB.yaml] [--json]",
         .summary = "why a training, cell or baseline is done, pending, failed, diverged or skipped",
         .details =
+            "Without ID every training of the folder is listed, a line each: its id, what became of it, its seed\n"
+            "and the settings in which its job's trainings differ.\n\n"
             "ID is the id of a training, a cell or a baseline, or its first digits (at least 4) where they tell it\n"
-            "from the others; palinode export shows them.\n"
+            "from the others; palinode export shows those of cells and baselines.\n"
             "Shown are the record that decides, with its file and offset, all records of the id in order with\n"
             "the runs that wrote them, its settings, and whether a model or a checkpoint is kept.\n\n"
             "Exit codes: 0 explained, 64 wrong command line, 65 no such id (the nearest is told) or bad data,\n"
             "74 a file could not be read.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
-        .min_operands = 2,
+        .min_operands = 1,
         .max_operands = 2};
     const char **operands;
     int n_operands, exit_code;
@@ -201,11 +209,13 @@ int command_explain(int argc, char **argv) {
     Explanation explanation = {0};
     Status status = read_jobs(operands[0], job_path, &jobs, warning, &err);
     print_warnings(warning);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && n_operands == 1)
+        status = explain_list(operands[0], &jobs, json, warning, sizeof warning, &err);
+    else if (status == STATUS_OK)
         status = explain_id(operands[0], &jobs, operands[1], &explanation, warning, sizeof warning, &err);
     print_warnings(warning);
-    if (status == STATUS_OK && json) status = print_json(&explanation, &err);
-    if (status == STATUS_OK && !json) print_text(&explanation);
+    if (status == STATUS_OK && n_operands == 2 && json) status = print_json(&explanation, &err);
+    if (status == STATUS_OK && n_operands == 2 && !json) print_text(&explanation);
     explanation_free(&explanation);
     job_list_free(&jobs);
     free((void *)operands);

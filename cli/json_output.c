@@ -1,6 +1,8 @@
 /* See json_output.h. */
 #include "cli/json_output.h"
 
+#include "proto/base/text.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,11 @@ Status json_output(json_t *value, size_t flags, Error *err) {
     puts(text);
     free(text);
     return STATUS_OK;
+}
+
+json_t *text_json(const char *text) {
+    json_t *value = json_string(text);
+    return value != NULL ? value : json_string(TEXT_SHOWN(text));
 }
 
 json_t *number_or_null(double value) {

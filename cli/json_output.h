@@ -13,6 +13,8 @@
 Status json_output(json_t *value, size_t flags, Error *err);
 
 /* A number, or null where it is undefined or infinite. */
+/* A text that may not be UTF-8, such as a path: then as it can be shown (proto/base/text.h). */
+json_t *text_json(const char *text);
 json_t *number_or_null(double value);
 /* The settings of a model and its task, under the names of a model file. */
 json_t *model_settings_json(const ModelSettings *model, const TaskSettings *task);

@@ -7,6 +7,7 @@
 #include "cli/version.h"
 #include "cli/warning.h"
 #include "proto/base/clock.h"
+#include "proto/base/text.h"
 #include "proto/wire/codec.h"
 
 #include <inttypes.h>
@@ -26,12 +27,12 @@ typedef struct Findings {
 
 static json_t *difference_json(const MergeDifference *found) {
     char id[ID_TEXT_BYTES];
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:[{s:s, s:I, s:s}, {s:s, s:I, s:s}]}", "kind",
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:[{s:o, s:I, s:s}, {s:o, s:I, s:s}]}", "kind",
                      record_kind_name(found->kind), "id", id_text(found->id, id), "what", found->difference.what,
                      "value", number_or_null(found->difference.a), "other_value", number_or_null(found->difference.b),
                      "standard_errors", number_or_null(found->difference.standard_errors), "records", "path",
-                     found->path, "offset", (json_int_t)found->offset, "fingerprint", found->fingerprint, "path",
-                     found->other_path, "offset", (json_int_t)found->other_offset, "fingerprint",
+                     text_json(found->path), "offset", (json_int_t)found->offset, "fingerprint", found->fingerprint,
+                     "path", text_json(found->other_path), "offset", (json_int_t)found->other_offset, "fingerprint",
                      found->other_fingerprint);
 }
 
@@ -44,9 +45,9 @@ static void note_conflict(void *context, const MergeDifference *found) {
         return;
     }
     printf("conflict: %s %s under '%s'\n    %s\n    %s at byte %" PRIu64 "\n    %s at byte %" PRIu64 "\n",
-           record_kind_name(found->kind), id_text(found->id, id), found->fingerprint,
-           record_difference_text(&found->difference, difference, sizeof difference), found->path, found->offset,
-           found->other_path, found->other_offset);
+           record_kind_name(found->kind), id_text(found->id, id), TEXT_SHOWN(found->fingerprint),
+           record_difference_text(&found->difference, difference, sizeof difference), TEXT_SHOWN(found->path),
+           found->offset, TEXT_SHOWN(found->other_path), found->other_offset);
 }
 
 static void note_numerics(void *context, const MergeDifference *found) {
@@ -61,8 +62,9 @@ static void note_numerics(void *context, const MergeDifference *found) {
     if (asprintf(&findings->numerics_text,
                  "%s %s, %s\n    taken: '%s', %s at byte %" PRIu64 "\n    other: '%s', %s at byte %" PRIu64,
                  record_kind_name(found->kind), id_text(found->id, id),
-                 record_difference_text(&found->difference, difference, sizeof difference), found->fingerprint,
-                 found->path, found->offset, found->other_fingerprint, found->other_path, found->other_offset) < 0)
+                 record_difference_text(&found->difference, difference, sizeof difference),
+                 TEXT_SHOWN(found->fingerprint), TEXT_SHOWN(found->path), found->offset,
+                 TEXT_SHOWN(found->other_fingerprint), TEXT_SHOWN(found->other_path), found->other_offset) < 0)
         findings->numerics_text = NULL;
 }
 
@@ -90,10 +92,10 @@ static void print_text(const char *out, const MergeSummary *summary, const Findi
 
 static Status print_json(const char *out, const MergeSummary *summary, Findings *findings, bool made, Error *err) {
     json_t *root =
-        json_pack("{s:s, s:b, s:i, s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "out", out, "made",
-                  made, "folders", summary->folders, "records_found", (json_int_t)summary->found, "trainings", "done",
-                  (json_int_t)summary->trainings_done, "diverged", (json_int_t)summary->trainings_diverged, "failed",
-                  (json_int_t)summary->trainings_failed, "cells", (json_int_t)summary->cells, "baselines",
+        json_pack("{s:o, s:b, s:i, s:I, s:{s:I, s:I, s:I}, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "out", text_json(out),
+                  "made", made, "folders", summary->folders, "records_found", (json_int_t)summary->found, "trainings",
+                  "done", (json_int_t)summary->trainings_done, "diverged", (json_int_t)summary->trainings_diverged,
+                  "failed", (json_int_t)summary->trainings_failed, "cells", (json_int_t)summary->cells, "baselines",
                   (json_int_t)summary->baselines, "models", (json_int_t)summary->models, "conflicts",
                   (json_int_t)summary->conflicts, "under_different_numerics",
                   (json_int_t)summary->under_different_numerics, "first_conflicts", findings->conflicts,

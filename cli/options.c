@@ -1,6 +1,8 @@
 /* See options.h. */
 #include "cli/options.h"
 
+#include "proto/base/text.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -278,6 +280,6 @@ bool command_line(const Command *command, int argc, char **argv, const char ***o
 }
 
 int report_error(Status status, const Error *err) {
-    fprintf(stderr, "palinode: %s\n", err->text);
+    fprintf(stderr, "palinode: %s\n", TEXT_SHOWN(err->text));
     return (int)status;
 }

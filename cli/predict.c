@@ -58,7 +58,9 @@ static Status predict_by_model(const Request *request, const Prompts *prompts, f
 static Status read_gd_start(const char *path, const PromptsInput *input, float **out, Error *err) {
     const Prompts *prompts = &input->prompts;
     size_t count = (size_t)prompts->n * (size_t)prompts->d * (size_t)prompts->d;
-    const SafeTensor *tensor = safetensors_find(input->file, "in.gd_start");
+    const SafeTensor *tensor;
+    Status status = safetensors_find_readable(input->file, path, "in.gd_start", &tensor, err);
+    if (status != STATUS_OK) return status;
     if (tensor != NULL && (tensor->rank != 3 || tensor->shape[0] != prompts->n || tensor->shape[1] != prompts->d ||
                            tensor->shape[2] != prompts->d))
         return error_set(err, STATUS_DATA, "%s: tensor \"in.gd_start\": expected shape (%d, %d, %d)", path, prompts->n,

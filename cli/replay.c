@@ -8,6 +8,7 @@
 #include "coordinator/progress.h"
 #include "jobs/identity.h"
 #include "proto/base/clock.h"
+#include "proto/base/text.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/record_content.h"
 #include "worker/kernels/kernels.h"
@@ -254,7 +255,7 @@ static void print_text(const Replay *replay) {
         if (replay->comparisons[i].kind == recorded->kind) first = &replay->comparisons[i];
     printf("%s %s replayed in %s\n", record_kind_name(recorded->kind), id_text(recorded->id, id),
            progress_duration(replay->elapsed_s, time, sizeof time));
-    printf("  recorded  %s\n  here      %s\n", first->recorded_fingerprint, first->fingerprint);
+    printf("  recorded  %s\n  here      %s\n", TEXT_SHOWN(first->recorded_fingerprint), TEXT_SHOWN(first->fingerprint));
     if (!replay->path_available)
         printf("            (this machine has no kernels '%s'; the best of its own, '%s', were used)\n", replay->path,
                replay->kernels->name);

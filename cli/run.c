@@ -324,13 +324,13 @@ static Status loop(Run *run, Error *err) {
 /* What status-<segment>.json says of an ended run has the same names here. */
 static Status print_json(const Run *run, const RunView *view, Error *err) {
     json_t *root = json_pack(
-        "{s:s, s:s, s:i, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:f, s:s}", "dir", run->dir,
-        "segment", run->segment, "exit_code", (int)run->result, "reason", view->stop_reason, "trainings", "total",
-        (json_int_t)view->trainings, "done", (json_int_t)view->trainings_done, "diverged",
+        "{s:o, s:s, s:i, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:f, s:o}", "dir",
+        text_json(run->dir), "segment", run->segment, "exit_code", (int)run->result, "reason", view->stop_reason,
+        "trainings", "total", (json_int_t)view->trainings, "done", (json_int_t)view->trainings_done, "diverged",
         (json_int_t)view->trainings_diverged, "failed", (json_int_t)view->trainings_failed, "trained",
         (json_int_t)view->trained, "work", "total", (json_int_t)view->work_total, "done", (json_int_t)view->work_done,
         "failed", (json_int_t)view->work_failed, "cells_done", (json_int_t)view->cells_done, "baselines_done",
-        (json_int_t)view->baselines_done, "elapsed_s", view->elapsed_s, "first_error", view->first_error);
+        (json_int_t)view->baselines_done, "elapsed_s", view->elapsed_s, "first_error", text_json(view->first_error));
     return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 

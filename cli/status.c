@@ -7,6 +7,7 @@
 #include "coordinator/progress.h"
 #include "coordinator/segments.h"
 #include "proto/base/clock.h"
+#include "proto/base/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -66,14 +67,14 @@ static void print_segment(const SegmentState *segment) {
     char age[DURATION_BYTES], code[32];
     const json_t *status = segment->status;
     const char *reason = status_text(status, "reason"), *error = status_text(status, "first_error");
-    printf("run %s on %s, process %s", status_text(status, "segment"), status_text(status, "host"),
-           count_text(status_number(status, "pid", NULL), code));
+    printf("run %s on %s, process %s", TEXT_SHOWN(status_text(status, "segment")),
+           TEXT_SHOWN(status_text(status, "host")), count_text(status_number(status, "pid", NULL), code));
     Shard shard = segment_shard(status);
     if (shard.count > 0) printf(", shard %d/%d", shard.index, shard.count);
     printf(": ");
     progress_duration(segment->age_s, age, sizeof age);
     if (segment->state == RUN_ENDED)
-        printf("ended %s ago%s%s, exit code %s\n", age, reason[0] != '\0' ? ", " : "", reason,
+        printf("ended %s ago%s%s, exit code %s\n", age, reason[0] != '\0' ? ", " : "", TEXT_SHOWN(reason),
                count_text(status_number(status, "exit_code", NULL), code));
     else if (segment->state == RUN_DIED)
         printf("died: last heard of %s ago; run the same command again to go on\n", age);
@@ -81,7 +82,7 @@ static void print_segment(const SegmentState *segment) {
         printf("running, last heard of %s ago\n", age);
     print_trainings(status);
     print_work(segment);
-    if (error[0] != '\0') printf("  first error %s\n", error);
+    if (error[0] != '\0') printf("  first error %s\n", TEXT_SHOWN(error));
 }
 
 /* What the folder's jobs ask for, and what of it is missing. */
@@ -120,7 +121,7 @@ static void print_text(const char *dir, const FolderState *state) {
         "records in %s\n  trainings  %lld done, %lld diverged, %lld failed\n  measured   %lld cells, %lld baselines\n",
         dir, (long long)census->trainings_done, (long long)census->trainings_diverged,
         (long long)census->trainings_failed, (long long)census->cells, (long long)census->baselines);
-    if (census->first_failure[0] != '\0') printf("  failed     %s\n", census->first_failure);
+    if (census->first_failure[0] != '\0') printf("  failed     %s\n", TEXT_SHOWN(census->first_failure));
     print_standing(&state->standing);
 }
 
@@ -134,7 +135,7 @@ static Status print_json(const char *dir, const FolderState *state, Error *err) 
         json_array_append_new(runs, run);
     }
     const SegmentState *latest = folder_latest(state);
-    json_t *root = json_pack("{s:s, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "dir", dir, "state",
+    json_t *root = json_pack("{s:o, s:s, s:i, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}", "dir", text_json(dir), "state",
                              latest != NULL ? run_state_name(latest->state) : "unknown", "exit_code", state->exit_code,
                              "records", "trainings_done", (json_int_t)census->trainings_done, "trainings_diverged",
                              (json_int_t)census->trainings_diverged, "trainings_failed",

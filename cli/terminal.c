@@ -1,6 +1,8 @@
 /* See terminal.h. */
 #include "cli/terminal.h"
 
+#include "proto/base/text.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +45,8 @@ void terminal_live(Terminal *terminal, const char *text) {
     terminal->shown = true;
 }
 
-void terminal_say(Terminal *terminal, const char *text) {
+void terminal_say(Terminal *terminal, const char *foreign) {
+    const char *text = TEXT_SHOWN(foreign);
     terminal_clear(terminal);
     if (terminal->live) {
         fprintf(stderr, "palinode: %s\n", text);

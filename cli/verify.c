@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "coordinator/journal.h"
+#include "proto/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 
 static Status print_check(void *context, const SegmentCheck *check, Error *err) {
     const RecordScan *scan = &check->scan;
-    printf("%s: %llu record%s, %llu bytes: ", check->path, (unsigned long long)scan->records,
+    printf("%s: %llu record%s, %llu bytes: ", TEXT_SHOWN(check->path), (unsigned long long)scan->records,
            scan->records == 1 ? "" : "s", (unsigned long long)scan->whole_bytes);
     if (scan->problem[0] == '\0') {
         printf("%s\n", scan->ended    ? "whole"
@@ -17,9 +18,9 @@ static Status print_check(void *context, const SegmentCheck *check, Error *err) 
                                       : "whole, its run did not end in order");
         return STATUS_OK;
     }
-    printf("%s", scan->problem);
+    printf("%s", TEXT_SHOWN(scan->problem));
     if (check->saved_as[0] != '\0')
-        printf("; cut off, saved as %s", check->saved_as);
+        printf("; cut off, saved as %s", TEXT_SHOWN(check->saved_as));
     else if (check->alive)
         printf("; its run goes on");
     printf("\n");

@@ -3,11 +3,13 @@
 
 #include "jobs/job_file.h"
 #include "jobs/near_values.h"
+#include "proto/wire/record_file.h"
 
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,15 +69,21 @@ static Status check_job(Job *job, const Source *source, Error *err) {
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
-/* The file's name without directories and .yaml, made a name that is allowed. */
+/* The file's name without directories and .yaml, made a name that is allowed. Where letters beyond ASCII get lost, a
+ * checksum of the name tells it from others that lost as much. */
 static void name_from_path(const char *path, char name[JOB_NAME_BYTES]) {
     const char *slash = strrchr(path, '/');
     snprintf(name, JOB_NAME_BYTES, "%s", slash == NULL ? path : slash + 1);
     char *dot = strrchr(name, '.');
     if (dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) *dot = '\0';
-    for (char *c = name; *c != '\0'; c++)
+    uint32_t checksum = crc32c(name, strlen(name));
+    bool lost = false;
+    for (char *c = name; *c != '\0'; c++) {
+        lost = lost || (unsigned char)*c >= 0x80;
         if (!isalnum((unsigned char)*c) && strchr("-_.", *c) == NULL) *c = '-';
+    }
     if (!job_name_allowed(name)) strcpy(name, "job");
+    if (lost) snprintf(name + strnlen(name, JOB_NAME_BYTES - 10), 10, "-%08" PRIx32, checksum);
 }
 
 static Status parse_bytes(const Source *source, int n_options, const char *text, size_t size, Job **out, Error *err) {

@@ -12,8 +12,7 @@ Status place_prefix(const Source *source, Place place, Status status, Error *err
         error_prefix(err, status, "%.500s:%d:%d", source->path, place.line, place.column);
     else
         error_prefix(err, status, "%.500s", source->path);
-    for (char *c = err == NULL ? NULL : err->text; c != NULL && *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20) *c = '?'; /* a message is one line, whatever a path or an option holds */
+    error_show(err);
     return place.option > 0 ? STATUS_USAGE : status;
 }
 

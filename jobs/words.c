@@ -1,20 +1,16 @@
 /* See words.h. Distance is Levenshtein's: insertions, deletions and replacements of one byte. */
 #include "jobs/words.h"
 
+#include "proto/base/text.h"
+
 #include <string.h>
 
 enum { WORD_BYTES = 64 }; /* longer words are not misspelt keys */
 
 const char *words_quote(const char *text, char quoted[QUOTED_BYTES]) {
-    const size_t limit = QUOTED_BYTES - 6; /* two quotes, three dots, the end */
-    size_t length = strlen(text), kept = length < limit ? length : limit;
-    while (kept < length && kept > 0 && ((unsigned char)text[kept] & 0xc0) == 0x80)
-        kept--;
-    char *out = quoted;
-    *out++ = '\'';
-    for (size_t i = 0; i < kept; i++)
-        *out++ = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-    strcpy(out, kept < length ? "...'" : "'");
+    quoted[0] = '\'';
+    text_shown(text, quoted + 1, QUOTED_BYTES - 2);
+    strcat(quoted, "'");
     return quoted;
 }
 

@@ -4,8 +4,7 @@
 
 enum { QUOTED_BYTES = 64 };
 
-/* text in single quotes on one line: cut after about 50 bytes (at a whole UTF-8 character), control characters as '?'.
- */
+/* text in single quotes as it can be shown (proto/base/text.h), cut after about 50 bytes. */
 const char *words_quote(const char *text, char quoted[QUOTED_BYTES]);
 
 /* The known word that a misspelt one most likely meant: start from zero, offer every candidate, read best (NULL: none

@@ -237,6 +237,7 @@ static Status measure_cell(Work *work, const CriticOrder *order, Evaluation *eva
     if (status == STATUS_OK && work->item->evaluation.rounds > 0)
         status = evaluation_of_rounds(evaluation, model, parameters, &record->rounds, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
+    if (status == STATUS_OK) status = copy_text("", &record->failure, err);
     record->wall_s = clock_monotonic_s() - start_s;
     return status;
 }
@@ -257,6 +258,7 @@ static Status measure_baseline(Work *work, const CriticOrder *order, Evaluation 
     begin_stretch(work, cost_order_flops(item, order));
     Status status = evaluation_of_baseline(evaluation, order->predictor, gd_steps, &record->curves, err);
     if (status == STATUS_OK) status = copy_text(work->fingerprint, &record->fingerprint, err);
+    if (status == STATUS_OK) status = copy_text("", &record->failure, err);
     record->wall_s = clock_monotonic_s() - start_s;
     return status;
 }

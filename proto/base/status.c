@@ -1,6 +1,8 @@
 /* See status.h. */
 #include "proto/base/status.h"
 
+#include "proto/base/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,4 +29,11 @@ Status error_prefix(Error *err, Status status, const char *format, ...) {
         memcpy(err->text, before, sizeof before);
     }
     return status;
+}
+
+void error_show(Error *err) {
+    char text[ERROR_TEXT_BYTES];
+    if (err == NULL) return;
+    memcpy(text, err->text, sizeof text);
+    text_shown(text, err->text, sizeof err->text);
 }

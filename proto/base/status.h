@@ -31,4 +31,7 @@ Status error_set(Error *err, Status status, const char *format, ...) __attribute
 /* Puts formatted words and ": " in front of what err already says; returns status. */
 Status error_prefix(Error *err, Status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Makes the message one line that can be shown, whatever names and texts are quoted in it (text.h). */
+void error_show(Error *err);
+
 #endif

@@ -4,6 +4,8 @@
  * and moves strings and arrays over, so that a model's parameters are copied once, by memcpy, either way. */
 #include "proto/wire/binding.h"
 
+#include "proto/base/text.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -73,25 +75,12 @@ static void free_blocks(Block *block) {
     }
 }
 
-/* Bytes of the well-formed UTF-8 character at text (Unicode standard, table 3-7); 0: there is none. */
-static size_t character_bytes(const unsigned char *text) {
-    unsigned lead = text[0];
-    if (lead < 0x80) return 1;
-    size_t bytes = lead < 0xc2 || lead > 0xf4 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-    unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    if (bytes == 0 || text[1] < least || text[1] > most) return 0;
-    for (size_t i = 2; i < bytes; i++)
-        if ((text[i] & 0xc0) != 0x80) return 0;
-    return bytes;
-}
-
 /* text ("" for NULL), or where it is not UTF-8, which other languages' protobuf refuses, a copy with '?' for each bad
  * byte. NULL: no memory. */
 static const char *wire_text(const char *text, Block **blocks) {
     if (text == NULL) return "";
     size_t good = 0, bytes;
-    while (text[good] != '\0' && (bytes = character_bytes((const unsigned char *)text + good)) > 0)
+    while (text[good] != '\0' && (bytes = text_character(text + good)) > 0)
         good += bytes;
     if (text[good] == '\0') return text;
     size_t size = strlen(text) + 1;
@@ -99,7 +88,7 @@ static const char *wire_text(const char *text, Block **blocks) {
     if (copy == NULL) return NULL;
     memcpy(copy, text, size);
     while (copy[good] != '\0') {
-        bytes = character_bytes((const unsigned char *)copy + good);
+        bytes = text_character(copy + good);
         if (bytes == 0) copy[good] = '?';
         good += bytes > 0 ? bytes : 1;
     }
@@ -272,6 +261,10 @@ static Status move_value(const Member *member, const ProtobufCFieldDescriptor *f
     }
     case PROTOBUF_C_TYPE_STRING: {
         char *text = load_pointer(source);
+        const char *at = text != NULL ? text : "";
+        for (size_t bytes; (bytes = text_character(at)) > 0;)
+            at += bytes;
+        if (*at != '\0') return error_set(err, STATUS_DATA, "byte %zu is not UTF-8", (size_t)(at - text));
         if (text == NULL || text == field->default_value) {
             text = calloc(1, 1);
             if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for a text");

@@ -126,7 +126,7 @@ static void consider_curve(Search *search, const char *metric, bool by_round, in
 
 static void consider_curves(Search *search, const Curves *a, const Curves *b) {
     consider(search, a->n_points, b->n_points, "the number of points of the curves");
-    if (a->n_points != b->n_points) return;
+    if (a->n_points != b->n_points || a->n_points == 0) return;
     for (Metric metric = 0; metric < METRIC_COUNT; metric++) {
         size_t at = curves_at(a, metric, 0);
         const double *values[] = {a->value + at, b->value + at};
@@ -137,7 +137,7 @@ static void consider_curves(Search *search, const Curves *a, const Curves *b) {
 
 static void consider_rounds(Search *search, const RoundCurves *a, const RoundCurves *b) {
     consider(search, a->count, b->count, "the number of rounds");
-    if (a->count != b->count) return;
+    if (a->count != b->count || a->count == 0) return;
     for (int metric = 0; metric < ROUND_METRIC_COUNT; metric++) {
         size_t at = (size_t)metric * (size_t)a->count;
         const double *values[] = {a->value + at, b->value + at};

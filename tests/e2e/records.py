@@ -81,3 +81,18 @@ def change(path, proto, alter):
     for message in messages:
         alter(message)
     write(path, messages)
+
+
+def change_bytes(path, before, after):
+    """Replaces bytes of equal number within records and makes their checksums right again; returns how many records."""
+    data, out, at, changed = pathlib.Path(path).read_bytes(), b"", 0, 0
+    assert len(before) == len(after)
+    while at < len(data):
+        (length,) = struct.unpack_from("<Q", data, at)
+        record = data[at + 12 : at + 12 + length]
+        changed += before in record
+        record = record.replace(before, after)
+        out += data[at : at + 12] + record + struct.pack("<I", checksum(record))
+        at += 12 + length + 4
+    pathlib.Path(path).write_bytes(out)
+    return changed

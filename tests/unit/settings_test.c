@@ -166,7 +166,7 @@ static void messages_say_what_was_expected(void **state) {
     check_message("evaluate.baselines", "all",
                   "expected a list of different names among gd, mean, best, contrast and exact, found 'all'");
     check_message("model.n_layer", "", "expected an integer from 1 to 200, found nothing");
-    check_message("model.n_layer", "a\nb\x01", "expected an integer from 1 to 200, found 'a?b?'");
+    check_message("model.n_layer", "a\nb\x01", "expected an integer from 1 to 200, found 'a\\nb\\x01'");
     char quoted[QUOTED_BYTES], umlauts[201];
     for (int i = 0; i < 100; i++)
         memcpy(umlauts + 2 * i, "\xc3\xa4", 3);

@@ -35,9 +35,10 @@ static Status wrong_shape(const char *path, const SafeTensor *tensor, int rank, 
 
 static Status find_tensor(const SafeTensorsFile *file, const char *path, const char *name, const SafeTensor **out,
                           Error *err) {
-    *out = safetensors_find(file, name);
-    if (*out == NULL) return error_set(err, STATUS_DATA, "%s: expected a tensor \"%s\", there is none", path, name);
-    return STATUS_OK;
+    Status status = safetensors_find_readable(file, path, name, out, err);
+    if (status == STATUS_OK && *out == NULL)
+        return error_set(err, STATUS_DATA, "%s: expected a tensor \"%s\", there is none", path, name);
+    return status;
 }
 
 /* A matrix whose sides are dimensions of the model. */
@@ -125,6 +126,64 @@ static Status settings_from_shapes(const SafeTensorsFile *file, const char *path
         return error_set(err, STATUS_DATA, "%s: expected 1 to %d layers, tensors \"_backbone.h.0.attn.c_attn.weight\"",
                          path, MAX_LAYERS);
     return STATUS_OK;
+}
+
+/* The layer of a block's tensor, and what of the block it is ("mlp.c_fc.weight"); -1: it is of no block. */
+static long layer_of(const char *name, const char **part) {
+    static const char before[] = "_backbone.h.";
+    char *end;
+    if (strncmp(name, before, sizeof before - 1) != 0) return -1;
+    name += sizeof before - 1;
+    if (*name < '0' || *name > '9') return -1;
+    long layer = strtol(name, &end, 10);
+    *part = end + 1;
+    return *end == '.' ? layer : -1;
+}
+
+/* Whether a tensor is one that blocks like those of the shape have; other names (masks that PyTorch keeps) say nothing.
+ */
+static bool is_of_block(const Tensor *list, int n_tensors, const char *part) {
+    const char *known;
+    for (int i = 0; i < n_tensors; i++)
+        if (layer_of(list[i].name, &known) == 0 && strcmp(known, part) == 0) return true;
+    return false;
+}
+
+/* Layers are counted, and the network is looked for, by the tensors that are there: nothing of a block may be left
+ * over, as it is where one in between is missing or of a type that cannot be read. */
+static Status check_blocks(const SafeTensorsFile *file, const char *path, const ModelSettings *model,
+                           const TaskSettings *task, Error *err) {
+    ModelSettings whole = *model;
+    whole.n_layer = 1;
+    whole.n_head = 1;
+    whole.ffn = true;
+    Shape shape = shape_of(&whole, task);
+    int n_tensors = tensors_count(&shape);
+    Tensor *list = calloc((size_t)n_tensors, sizeof *list);
+    if (list == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a list of %d tensors", path, n_tensors);
+    tensors_list(&shape, list);
+    Status status = STATUS_OK;
+    const char *name, *part;
+    for (int i = 0; (name = safetensors_name(file, i)) != NULL && status == STATUS_OK; i++)
+        if (layer_of(name, &part) >= 0 && is_of_block(list, n_tensors, part))
+            status = safetensors_find_readable(file, path, name, &(const SafeTensor *){0}, err);
+    for (int i = 0; (name = safetensors_name(file, i)) != NULL && status == STATUS_OK; i++) {
+        long layer = layer_of(name, &part);
+        if (layer < 0 || !is_of_block(list, n_tensors, part)) continue;
+        if (layer >= model->n_layer)
+            status = error_set(err, STATUS_DATA,
+                               "%s: tensor \"%s\" is of layer %ld, but there is no "
+                               "\"_backbone.h.%d.attn.c_attn.weight\": expected layers without a gap",
+                               path, name, layer, (int)model->n_layer);
+        else if (!model->ffn && strncmp(part, "mlp.", 4) == 0)
+            status = error_set(err, STATUS_DATA,
+                               "%s: tensor \"%s\" is of a feed-forward network (ffn), but there is no "
+                               "\"_backbone.h.0.mlp.c_fc.weight\": expected all of its tensors or none",
+                               path, name);
+    }
+    free(list);
+    return status;
 }
 
 /* Completes settings by metadata: n_head, attention, causal; the rest must agree. */
@@ -217,6 +276,7 @@ Status model_file_read(const char *path, ModelSettings *model, TaskSettings *tas
     SafeTensorsFile *file = NULL;
     Status status = safetensors_open(path, &file, err);
     if (status == STATUS_OK) status = settings_from_shapes(file, path, model, task, err);
+    if (status == STATUS_OK) status = check_blocks(file, path, model, task, err);
     if (status == STATUS_OK) status = settings_from_metadata(file, path, model, task, err);
     if (status == STATUS_OK) {
         Shape shape = shape_of(model, task);
@@ -289,15 +349,16 @@ static Status take_prompts(const SafeTensor *xs, const char *path, Arena *arena,
 
 Status prompts_file_read(const SafeTensorsFile *file, const char *path, bool require_y_star, Arena *arena, Prompts *out,
                          Error *err) {
-    const SafeTensor *xs, *ys, *rs, *y_star = safetensors_find(file, "in.y_star");
+    const SafeTensor *xs, *ys, *rs, *y_star, *seen;
     Prompts prompts;
-    Status status = find_tensor(file, path, "in.xs", &xs, err);
+    Status status = safetensors_find_readable(file, path, "in.y_star", &y_star, err);
+    if (status == STATUS_OK) status = safetensors_find_readable(file, path, "in.rs_seen", &seen, err);
+    if (status == STATUS_OK) status = find_tensor(file, path, "in.xs", &xs, err);
     if (status == STATUS_OK) status = find_tensor(file, path, "in.ys", &ys, err);
     if (status == STATUS_OK) status = find_tensor(file, path, "in.rs", &rs, err);
     if (status == STATUS_OK && require_y_star) status = find_tensor(file, path, "in.y_star", &y_star, err);
     if (status == STATUS_OK) status = take_prompts(xs, path, arena, &prompts, err);
     if (status != STATUS_OK) return status;
-    const SafeTensor *seen = safetensors_find(file, "in.rs_seen");
     status = read_prompt_tensor(xs, path, &prompts, prompts.d, prompts.xs, err);
     if (status == STATUS_OK) status = read_prompt_tensor(ys, path, &prompts, prompts.d, prompts.ys, err);
     if (status == STATUS_OK) status = read_prompt_tensor(rs, path, &prompts, 1, prompts.rs, err);

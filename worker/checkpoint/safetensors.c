@@ -9,7 +9,6 @@
 #include "proto/wire/durable_file.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -28,9 +27,11 @@ static const char metadata_key[] = "__metadata__";
 struct SafeTensorsFile {
     unsigned char *bytes; /* the whole file */
     size_t size_bytes;
-    json_t *header; /* owns the names and metadata */
-    SafeTensor *tensors;
+    json_t *header;      /* owns the names and metadata */
+    SafeTensor *tensors; /* (n_tensors) that can be read */
     int n_tensors;
+    const char **names; /* (n_names) of all; the header's */
+    int n_names;
 };
 
 /* Where an entry's data lies, for the check that the data is covered. */
@@ -157,6 +158,7 @@ static Status read_entry(SafeTensorsFile *file, const char *path, const char *na
                          path, name, (long long)begin, (long long)end, (unsigned long long)data_bytes);
     *extent = (Extent){.begin = (uint64_t)begin, .end = (uint64_t)end, .name = name};
 
+    file->names[file->n_names++] = name;
     SafeTensor tensor = {.name = name, .is_double = strcmp(type, "F64") == 0};
     if (!tensor.is_double && strcmp(type, "F32") != 0) return STATUS_OK;
     Status status = read_shape(entry, extent, path, &tensor, err);
@@ -192,10 +194,11 @@ static Status read_tensors(SafeTensorsFile *file, const char *path, uint64_t dat
     size_t most = json_object_size(file->header), n_extents = 0;
     Extent *extents = calloc(most + 1, sizeof *extents);
     file->tensors = calloc(most + 1, sizeof *file->tensors);
+    file->names = calloc(most + 1, sizeof *file->names);
     Status status = STATUS_OK;
     const char *name;
     json_t *entry;
-    if (extents == NULL || file->tensors == NULL)
+    if (extents == NULL || file->tensors == NULL || file->names == NULL)
         status = error_set(err, STATUS_NO_MEMORY, "%s: no memory for its %zu tensors", path, most);
     else
         json_object_foreach(file->header, name, entry) {
@@ -217,9 +220,7 @@ Status safetensors_open(const char *path, SafeTensorsFile **out, Error *err) {
     if (status == STATUS_OK) status = check_metadata(file, path, err);
     if (status == STATUS_OK) status = read_tensors(file, path, data_bytes, err);
     if (status != STATUS_OK) {
-        /* Names and JSON excerpts come from the file: keep them from breaking the line or the terminal. */
-        for (char *c = err != NULL ? err->text : ""; *c != '\0'; c++)
-            if (iscntrl((unsigned char)*c)) *c = '?';
+        error_show(err); /* names and excerpts come from the file */
         safetensors_close(file);
         return status;
     }
@@ -231,6 +232,7 @@ void safetensors_close(SafeTensorsFile *file) {
     if (file == NULL) return;
     json_decref(file->header);
     free(file->tensors);
+    free((void *)file->names);
     free(file->bytes);
     free(file);
 }
@@ -239,6 +241,19 @@ const SafeTensor *safetensors_find(const SafeTensorsFile *file, const char *name
     for (int i = 0; i < file->n_tensors; i++)
         if (strcmp(file->tensors[i].name, name) == 0) return &file->tensors[i];
     return NULL;
+}
+
+Status safetensors_find_readable(const SafeTensorsFile *file, const char *path, const char *name,
+                                 const SafeTensor **out, Error *err) {
+    *out = safetensors_find(file, name);
+    const char *type = json_string_value(json_object_get(json_object_get(file->header, name), "dtype"));
+    if (*out != NULL || type == NULL) return STATUS_OK;
+    return error_set(err, STATUS_DATA, "%s: tensor \"%s\" is of type %s, expected F32 or F64", path, name, type);
+}
+
+const char *safetensors_name(const SafeTensorsFile *file, int index) {
+    assert(index >= 0);
+    return index < file->n_names ? file->names[index] : NULL;
 }
 
 const char *safetensors_metadata(const SafeTensorsFile *file, const char *key) {

@@ -26,9 +26,14 @@ typedef struct SafeTensorsFile SafeTensorsFile;
 
 Status safetensors_open(const char *path, SafeTensorsFile **out, Error *err);
 void safetensors_close(SafeTensorsFile *file);
-/* NULL when there is no tensor (no metadata entry) of that name. Tensors of types other than F32 and F64 are skipped.
+/* NULL when there is no tensor (no metadata entry) of that name. Tensors of types other than F32 and F64 are not found.
  */
 const SafeTensor *safetensors_find(const SafeTensorsFile *file, const char *name);
+/* The same, but STATUS_DATA, with name and type, for a tensor of a type that cannot be read. path: for the message. */
+Status safetensors_find_readable(const SafeTensorsFile *file, const char *path, const char *name,
+                                 const SafeTensor **out, Error *err);
+/* The names of all tensors, also of types that cannot be read, from index 0 on; NULL past the last. */
+const char *safetensors_name(const SafeTensorsFile *file, int index);
 const char *safetensors_metadata(const SafeTensorsFile *file, const char *key);
 int safetensors_count(const SafeTensorsFile *file);
 const SafeTensor *safetensors_at(const SafeTensorsFile *file, int index);
