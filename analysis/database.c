@@ -35,7 +35,8 @@ static void execute(Database *database, const char *sql) {
 Status database_create(const char *path, Database **out, Error *err) {
     Database *database = calloc(1, sizeof *database);
     if (database == NULL) return error_set(err, STATUS_NO_MEMORY, "%s: no memory for a database", path);
-    int code = sqlite3_open_v2(path, &database->file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    int code =
+        sqlite3_open_v2(path, &database->file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
     ok(database, code);
     execute(database, "PRAGMA journal_mode = OFF");
     execute(database, "PRAGMA synchronous = OFF");

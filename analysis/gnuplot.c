@@ -1,6 +1,8 @@
 /* See gnuplot.h. */
 #include "analysis/gnuplot.h"
 
+#include "analysis/whole_file.h"
+
 #include "analysis/figure_script.h"
 
 #include <dirent.h>
@@ -86,13 +88,11 @@ static Status write_file(const Figure *figure, const char *dir, const char *suff
                          void (*print)(const Figure *, FILE *), Error *err) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s.%s", dir, figure->name, suffix);
-    FILE *out = fopen(path, "w");
-    if (out == NULL) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    print(figure, out);
-    bool failed = ferror(out) != 0;
-    if (fclose(out) != 0 || failed)
-        return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    return STATUS_OK;
+    WholeFile file;
+    Status status = whole_file_begin(&file, path, err);
+    if (status != STATUS_OK) return status;
+    print(figure, file.out);
+    return whole_file_end(&file, STATUS_OK, err);
 }
 
 Status gnuplot_draw(const Figure *figure, const char *dir, bool png, Error *err) {

@@ -1,6 +1,8 @@
 /* See whole_file.h. */
 #include "analysis/whole_file.h"
 
+#include "proto/wire/durable_file.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -13,13 +15,19 @@ static Status cannot_be_written(const char *path, Error *err) {
 
 Status whole_file_begin(WholeFile *file, const char *path, Error *err) {
     struct stat about;
-    bool replace = stat(path, &about) != 0 || S_ISREG(about.st_mode);
     *file = (WholeFile){.path = path};
-    errno = ENAMETOOLONG;
-    if (replace && snprintf(file->temporary, PATH_MAX, "%s.tmp-%ld", path, (long)getpid()) >= PATH_MAX)
-        return cannot_be_written(path, err);
-    file->out = fopen(replace ? file->temporary : path, "w");
-    return file->out != NULL ? STATUS_OK : cannot_be_written(path, err);
+    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode)) {
+        file->out = fopen(path, "w");
+        return file->out != NULL ? STATUS_OK : cannot_be_written(path, err);
+    }
+    int descriptor;
+    Status status = durable_temporary(path, file->temporary, &descriptor, err);
+    if (status != STATUS_OK) return status;
+    file->out = fdopen(descriptor, "w");
+    if (file->out != NULL) return STATUS_OK;
+    close(descriptor);
+    unlink(file->temporary);
+    return cannot_be_written(path, err);
 }
 
 Status whole_file_end(WholeFile *file, Status status, Error *err) {

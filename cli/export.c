@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/warning.h"
+#include "proto/wire/durable_file.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -29,12 +30,6 @@ static Status write_to(const char *dir, const char *format, const char *table, F
     return status;
 }
 
-/* path with an ending that no other process uses; false: too long. */
-static bool temporary_name(const char *path, char temporary[PATH_MAX]) {
-    errno = ENAMETOOLONG;
-    return snprintf(temporary, PATH_MAX, "%s.tmp-%ld", path, (long)getpid()) < PATH_MAX;
-}
-
 /* Puts what was written to temporary in path's place, or removes it after a failure. */
 static Status replace_file(const char *path, const char *temporary, Status status, Error *err) {
     if (status == STATUS_OK && rename(temporary, path) != 0)
@@ -55,17 +50,29 @@ static Status write_database(const char *dir, const char *path, Error *err) {
     struct stat about;
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
         return error_set(err, STATUS_IO, "%s: is no regular file: a database cannot be written there", path);
-    if (!temporary_name(path, temporary))
-        return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
-    unlink(temporary); /* of a killed process that had our number */
-    Status status = export_database(dir, temporary, warning, sizeof warning, err);
+    Status status = durable_temporary(path, temporary, NULL, err);
+    if (status != STATUS_OK) return status;
+    status = export_database(dir, temporary, warning, sizeof warning, err);
     print_warnings(warning);
     return replace_file(path, temporary, status, err);
 }
 
+/* A link is followed: it is the file that it names which is replaced. *path is link or, in place, what it names. */
+static Status follow_link(const char **path, char place[PATH_MAX], Error *err) {
+    struct stat about;
+    if (lstat(*path, &about) != 0 || !S_ISLNK(about.st_mode)) return STATUS_OK;
+    if (realpath(*path, place) == NULL)
+        return error_set(err, STATUS_IO, "%s: is a link to nothing that could be replaced: %s", *path, strerror(errno));
+    *path = place;
+    return STATUS_OK;
+}
+
 /* What the command line asks for; table_name and output NULL: not given. */
 static Status export(const char *dir, const char *format, const char *table_name, const char *output, Error *err) {
+    char place[PATH_MAX];
     bool to_file = output != NULL && strcmp(output, "-") != 0;
+    Status status = to_file ? follow_link(&output, place, err) : STATUS_OK;
+    if (status != STATUS_OK) return status;
     if (strcmp(format, "sqlite") == 0) {
         if (!to_file) return error_set(err, STATUS_USAGE, "--format sqlite needs a file: -o FILE");
         if (table_name != NULL)
@@ -103,8 +110,10 @@ int command_export(int argc, char **argv) {
         .name = "export",
         .usage = "DIR --format csv|jsonl|sqlite [--table TABLE] [-o FILE]",
         .summary = "results as CSV, JSON lines or a SQLite database",
-        .details = "One row a number: every setting is a column (dots as underscores). Undefined values are empty\n"
-                   "in CSV, else null. Of equal ids the last counts. A file is replaced when the new one is whole.",
+        .details =
+            "One row a number: every setting is a column (dots as underscores). Undefined values are empty\n"
+            "in CSV, else null. Of equal ids the last counts. A file is replaced when the new one is whole; of a\n"
+            "symbolic link it is the file that it names.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
         .min_operands = 1,

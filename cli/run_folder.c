@@ -6,9 +6,12 @@
 #include "cli/warning.h"
 #include "coordinator/segments.h"
 #include "jobs/job_difference.h"
+#include "proto/base/clock.h"
+#include "proto/wire/codec.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -94,17 +97,19 @@ static bool told_to_end(void) {
     return sigpending(&pending) == 0 && !sigisemptyset(&pending);
 }
 
-/* Whether a run that seems to go on does. One on another host is known by its status file alone, which it rewrites
- * every two seconds: when its node has just failed and its batch job comes again elsewhere, the file is still fresh. So
- * the next word of it is waited for, or the two minutes of silence after which it counts as dead; or until this run is
- * told to end, and then it counts as going on. */
+/* Whether a run that seems to go on does. One whose process cannot be seen from here (another host, a container) is
+ * known by its status file alone, which it rewrites every two seconds: when its node has just failed and its batch job
+ * comes again elsewhere, the file is still fresh. So the next word of it is waited for, or two minutes of silence,
+ * after which it counts as dead, whatever time its file says; or until this run is told to end, and then it counts as
+ * going on. */
 static bool gives_word(const char *dir, const char *segment, const char *host) {
     enum { PAUSE_MS = 200, SAID_AFTER = 25 };
-    char here[256] = "", text[PATH_MAX + 512];
-    gethostname(here, sizeof here - 1);
-    if (strcmp(host, here) == 0) return true;
+    char text[PATH_MAX + 512];
     json_int_t last_ms = updated_ms(dir, segment);
-    for (int pauses = 0; segment_is_alive(dir, segment); pauses++) {
+    double begin_s = clock_monotonic_s();
+    for (int pauses = 0; clock_monotonic_s() - begin_s < SEGMENT_SILENCE_MS / 1e3; pauses++) {
+        SegmentLife life = segment_life(dir, segment);
+        if (life != SEGMENT_FRESH) return life == SEGMENT_RUNS;
         if (updated_ms(dir, segment) != last_ms || told_to_end()) return true;
         snprintf(text, sizeof text, "%s: run %s on %s has been silent for some seconds: waiting for a sign of life",
                  dir, segment, host);
@@ -190,14 +195,27 @@ static void look_back(const char *dir, const SegmentList *runs, Shard shard, Run
     }
 }
 
-/* A run that has taken a segment and not yet written its status file is waited for a moment. */
+/* Whether a records file is that of a merge, which has no status file. */
+static bool is_merge(const char *path) {
+    Record header;
+    if (record_file_read_at(path, 0, &header, NULL) != STATUS_OK) return false;
+    bool merge = header.kind == RECORD_HEADER && header.of.header.sources[0] != '\0';
+    record_free(&header);
+    return merge;
+}
+
+/* A run that has taken a segment and not yet written its status file is waited for a moment: as long as its records are
+ * new by this machine's own clock, whatever time they bear. */
 static void await_status(const char *dir, const char *segment) {
     enum { FRESH_S = 5, PAUSE_MS = 50 };
     char status_path[PATH_MAX], records_path[PATH_MAX];
     struct stat state;
     segment_path(dir, "status", segment, status_path);
     segment_path(dir, "records", segment, records_path);
-    while (access(status_path, F_OK) != 0 && stat(records_path, &state) == 0 && time(NULL) - state.st_mtime < FRESH_S)
+    if (access(status_path, F_OK) == 0 || stat(records_path, &state) != 0) return;
+    double age_s = difftime(time(NULL), state.st_mtime), end_s = clock_monotonic_s() + FRESH_S - fmax(age_s, 0);
+    if (age_s >= FRESH_S || is_merge(records_path)) return;
+    while (access(status_path, F_OK) != 0 && clock_monotonic_s() < end_s && !told_to_end())
         poll(NULL, 0, PAUSE_MS);
 }
 

@@ -139,7 +139,7 @@ static Status check_place(const char *dir, Error *err) {
 static void open_log(const BatchScript *script, const char *id) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/slurm-%s%s.out", script->dir, id, script->shards > 0 ? "_1" : "");
-    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
     if (log >= 0) close(log);
 }
 

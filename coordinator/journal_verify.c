@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Copies path from byte offset on to the file saved. */
@@ -19,7 +20,7 @@ static Status save_tail(const char *path, uint64_t offset, const char *saved, Er
     Status status = STATUS_OK;
     int from = open(path, O_RDONLY | O_CLOEXEC);
     if (from < 0) return error_set(err, STATUS_IO, "%s: cannot open: %s", path, strerror(errno));
-    int to = open(saved, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int to = open(saved, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
     bool good = to >= 0 && lseek(from, (off_t)offset, SEEK_SET) == (off_t)offset;
     for (ssize_t got = 1; good && got != 0;) {
         got = read(from, buffer, sizeof buffer);
@@ -44,6 +45,21 @@ static Status repair_file(const char *path, const RecordScan *scan, const char *
     return durable_entry(path, err);
 }
 
+/* A name for what is cut off that nothing has yet: what an earlier repair saved there stays. */
+static void name_saved(const char *path, uint64_t offset, char saved[PATH_MAX]) {
+    struct stat about;
+    snprintf(saved, PATH_MAX, "%s.cut-%" PRIu64, path, offset);
+    for (int i = 2; lstat(saved, &about) == 0; i++)
+        snprintf(saved, PATH_MAX, "%s.cut-%" PRIu64 "-%d", path, offset, i);
+}
+
+/* Whether a file holds what its name says: records in records-*, models in models-*. */
+static Status check_content(void *context, uint64_t offset, Record *record, Error *err) {
+    if (record->kind != RECORD_HEADER || strcmp(record->of.header.content, context) == 0) return STATUS_OK;
+    return error_set(err, STATUS_DATA, "holds %s, expected %s by its name", record->of.header.content,
+                     (const char *)context);
+}
+
 /* Checks, perhaps repairs, and shows one file; *left counts those whose problem stays. */
 static Status verify_file(const char *dir, const char *kind, const char *segment, bool repair, SegmentVisitor visit,
                           void *context, int *left, Error *err) {
@@ -51,7 +67,7 @@ static Status verify_file(const char *dir, const char *kind, const char *segment
     SegmentCheck check = {.path = path, .saved_as = ""};
     Error trouble;
     segment_path(dir, kind, segment, path);
-    Status status = record_file_scan(path, NULL, NULL, &check.scan, &trouble);
+    Status status = record_file_scan(path, check_content, (void *)kind, &check.scan, &trouble);
     if (status == STATUS_NO_MEMORY) return error_set(err, status, "%s", trouble.text);
     if (status != STATUS_OK && check.scan.problem[0] == '\0') { /* the path is shown with every problem */
         size_t skipped = strncmp(trouble.text, path, strlen(path)) == 0 ? strlen(path) + strlen(": ") : 0;
@@ -61,7 +77,7 @@ static Status verify_file(const char *dir, const char *kind, const char *segment
     bool in_order = check.scan.problem[0] == '\0' || (check.alive && check.scan.torn);
     bool repairable = !check.alive && (check.scan.records > 0 || check.scan.torn) && status != STATUS_IO;
     if (repair && !in_order && repairable) {
-        snprintf(saved, sizeof saved, "%s.cut-%" PRIu64, path, check.scan.whole_bytes);
+        name_saved(path, check.scan.whole_bytes, saved);
         status = repair_file(path, &check.scan, saved, err);
         if (status != STATUS_OK) return status;
         check.saved_as = saved;

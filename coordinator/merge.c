@@ -395,8 +395,8 @@ static void merge_free(Merge *merge) {
     free(merge->fingerprint);
 }
 
-static Status merge_into(const MergeTarget *target, const char *const *dirs, int n_dirs, const Record *header,
-                         Merge *merge, char *warning, size_t warning_bytes, Error *err) {
+static Status merge_into(MergeTarget *target, const char *const *dirs, int n_dirs, const Record *header, Merge *merge,
+                         char *warning, size_t warning_bytes, Error *err) {
     Status status = STATUS_OK;
     for (int i = 0; i < n_dirs && status == STATUS_OK; i++)
         status = note_folder(merge, dirs[i], warning, warning_bytes, err);
@@ -404,7 +404,8 @@ static Status merge_into(const MergeTarget *target, const char *const *dirs, int
     merge->summary->folders = n_dirs;
     merge->summary->found = merge->n_records;
     if (merge->n_records > 0) qsort(merge->records, merge->n_records, sizeof *merge->records, compare_occurrences);
-    status = write_folder(merge, target->staging, header, err);
+    status = merge_target_stage(target, err);
+    if (status == STATUS_OK) status = write_folder(merge, target->staging, header, err);
     if (status == STATUS_OK) status = merge_target_add_jobs(target, dirs, n_dirs, err);
     bool conflicts = merge->summary->conflicts > 0;
     if (status == STATUS_OK && (!conflicts || merge->options->leave_out_conflicts))

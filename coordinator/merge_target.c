@@ -35,57 +35,6 @@ static void free_entries(struct dirent **entries, int count) {
     free(entries);
 }
 
-/* Whether a records file is that of a merge: its header lists sources. */
-static Status check_merge(const char *dir, const char *segment, Error *err) {
-    char path[PATH_MAX];
-    Record header;
-    segment_path(dir, "records", segment, path);
-    Status status = record_file_read_at(path, 0, &header, err);
-    if (status != STATUS_OK) return status;
-    bool merge = header.kind == RECORD_HEADER && header.of.header.sources[0] != '\0';
-    record_free(&header);
-    if (merge) return STATUS_OK;
-    return error_set(err, STATUS_USAGE,
-                     "-o %s: holds results of a run (%s); a merge goes to a folder of its own, or to that of an "
-                     "earlier merge",
-                     dir, path);
-}
-
-Status merge_target_open(const char *out, MergeTarget *target, Error *err) {
-    *target = (MergeTarget){0};
-    size_t length = strlen(out);
-    while (length > 1 && out[length - 1] == '/')
-        length--;
-    if (length == 0 || length >= sizeof target->out - 32)
-        return error_set(err, STATUS_USAGE, "-o: a folder's path of 1 to %zu bytes is expected",
-                         sizeof target->out - 33);
-    snprintf(target->out, sizeof target->out, "%.*s", (int)length, out);
-    snprintf(target->staging, sizeof target->staging, "%.*s.merge-%ld", (int)length, out, (long)getpid());
-    struct dirent **entries;
-    int count = scandir(target->out, &entries, any_entry, NULL);
-    if (count < 0 && errno == ENOENT) return STATUS_OK;
-    if (count < 0) return error_set(err, STATUS_IO, "-o %s: cannot read the folder: %s", out, strerror(errno));
-    free_entries(entries, count);
-    if (count == 0) return STATUS_OK;
-    Status status = segments_list(target->out, "records", &target->records, err);
-    if (status == STATUS_OK) status = segments_list(target->out, "models", &target->models, err);
-    if (status == STATUS_OK && target->records.count == 0)
-        status = error_set(err, STATUS_USAGE, "-o %s: holds files, but no earlier merge", out);
-    for (size_t i = 0; status == STATUS_OK && i < target->records.count; i++)
-        status = check_merge(target->out, target->records.names[i], err);
-    target->replaces = status == STATUS_OK;
-    if (status != STATUS_OK) merge_target_close(target);
-    return status;
-}
-
-bool merge_target_is(const MergeTarget *target, const char *dir) {
-    struct stat here, there;
-    return stat(target->out, &here) == 0 && stat(dir, &there) == 0 && here.st_dev == there.st_dev &&
-           here.st_ino == there.st_ino;
-}
-
-/* --- job files -------------------------------------------------------------------------------------------------- */
-
 typedef struct JobText {
     char *text;
     size_t size;
@@ -114,6 +63,92 @@ static Status read_text(const char *path, JobText *job, Error *err) {
     fclose(file);
     return status;
 }
+
+/* Notes the job files that are there, to know later which have changed. */
+static Status note_old_jobs(MergeTarget *target, Error *err) {
+    struct dirent **entries = NULL;
+    int count = scandir(target->out, &entries, job_entry, NULL);
+    Status status = STATUS_OK;
+    target->jobs = calloc((size_t)(count > 0 ? count : 0) + 1, sizeof *target->jobs);
+    if (target->jobs == NULL) status = error_set(err, STATUS_NO_MEMORY, "no memory for the jobs of a merge");
+    for (int i = 0; i < count && status == STATUS_OK; i++) {
+        char path[PATH_MAX];
+        JobText job = {0};
+        snprintf(path, sizeof path, "%s/%s", target->out, entries[i]->d_name);
+        status = read_text(path, &job, err);
+        OldJob *old = &target->jobs[target->n_jobs++];
+        snprintf(old->name, sizeof old->name, "%s", entries[i]->d_name);
+        old->size = job.size;
+        if (status == STATUS_OK) old->checksum = crc32c(job.text, job.size);
+        free(job.text);
+    }
+    if (count >= 0) free_entries(entries, count);
+    return status;
+}
+
+/* Whether a records file is that of a merge: its header lists sources. */
+static Status check_merge(const char *dir, const char *segment, Error *err) {
+    char path[PATH_MAX];
+    Record header;
+    segment_path(dir, "records", segment, path);
+    Status status = record_file_read_at(path, 0, &header, err);
+    if (status != STATUS_OK) return status;
+    bool merge = header.kind == RECORD_HEADER && header.of.header.sources[0] != '\0';
+    record_free(&header);
+    if (merge) return STATUS_OK;
+    return error_set(err, STATUS_USAGE,
+                     "-o %s: holds results of a run (%s); a merge goes to a folder of its own, or to that of an "
+                     "earlier merge",
+                     dir, path);
+}
+
+Status merge_target_stage(MergeTarget *target, Error *err) {
+    snprintf(target->staging, sizeof target->staging, "%.*s.merge-XXXXXX", (int)sizeof target->staging - 16,
+             target->out);
+    if (mkdtemp(target->staging) == NULL) {
+        target->staging[0] = '\0';
+        return error_set(err, STATUS_IO, "-o %s: cannot make a folder beside it: %s", target->out, strerror(errno));
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    chmod(target->staging, 0777 & ~mask); /* it may become out itself */
+    return STATUS_OK;
+}
+
+Status merge_target_open(const char *out, MergeTarget *target, Error *err) {
+    *target = (MergeTarget){0};
+    size_t length = strlen(out);
+    while (length > 1 && out[length - 1] == '/')
+        length--;
+    if (length == 0 || length >= sizeof target->out - 32)
+        return error_set(err, STATUS_USAGE, "-o: a folder's path of 1 to %zu bytes is expected",
+                         sizeof target->out - 33);
+    snprintf(target->out, sizeof target->out, "%.*s", (int)length, out);
+    struct dirent **entries;
+    int count = scandir(target->out, &entries, any_entry, NULL);
+    if (count < 0 && errno == ENOENT) return STATUS_OK;
+    if (count < 0) return error_set(err, STATUS_IO, "-o %s: cannot read the folder: %s", out, strerror(errno));
+    free_entries(entries, count);
+    if (count == 0) return STATUS_OK;
+    Status status = segments_list(target->out, "records", &target->records, err);
+    if (status == STATUS_OK) status = segments_list(target->out, "models", &target->models, err);
+    if (status == STATUS_OK && target->records.count == 0)
+        status = error_set(err, STATUS_USAGE, "-o %s: holds files, but no earlier merge", out);
+    for (size_t i = 0; status == STATUS_OK && i < target->records.count; i++)
+        status = check_merge(target->out, target->records.names[i], err);
+    if (status == STATUS_OK) status = note_old_jobs(target, err);
+    target->replaces = status == STATUS_OK;
+    if (status != STATUS_OK) merge_target_close(target);
+    return status;
+}
+
+bool merge_target_is(const MergeTarget *target, const char *dir) {
+    struct stat here, there;
+    return stat(target->out, &here) == 0 && stat(dir, &there) == 0 && here.st_dev == there.st_dev &&
+           here.st_ino == there.st_ino;
+}
+
+/* --- job files -------------------------------------------------------------------------------------------------- */
 
 /* Adds the text of path unless it is there already. */
 static Status add_job(JobTexts *jobs, const char *path, bool resolved, Error *err) {
@@ -189,43 +224,84 @@ Status merge_target_add_jobs(const MergeTarget *target, const char *const *dirs,
 
 /* --- after ------------------------------------------------------------------------------------------------------ */
 
-static Status move(const char *from, const char *to, Error *err) {
-    if (rename(from, to) == 0) return durable_entry(to, err);
-    return error_set(err, STATUS_IO, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
-}
-
-/* Moves the staged segment into out under the number after the largest there. */
+/* Moves the staged segment into out under a number that nothing has: models first, as the records promise them. Merges
+ * and runs that come in between have numbers of their own. */
 static Status move_segment(const MergeTarget *target, Error *err) {
-    char from[PATH_MAX], to[PATH_MAX], segment[24];
+    enum { ATTEMPTS = 1000 };
+    char from[KINDS][PATH_MAX], to[KINDS][PATH_MAX], segment[24];
     unsigned long number;
     Status status = segments_next_number(target->out, &number, err);
-    for (int k = 0; k < KINDS && status == STATUS_OK; k++) {
+    for (int attempt = 0; attempt < ATTEMPTS && status == STATUS_OK; attempt++, number++) {
+        bool taken = false;
+        int moved = 0;
         snprintf(segment, sizeof segment, "%04lu", number);
-        segment_path(target->staging, kinds[k], "0001", from);
-        segment_path(target->out, kinds[k], segment, to);
-        if (access(from, F_OK) == 0) status = move(from, to, err);
+        for (int k = 0; k < KINDS && status == STATUS_OK && !taken; k++) {
+            segment_path(target->staging, kinds[k], "0001", from[k]);
+            segment_path(target->out, kinds[k], segment, to[k]);
+            if (access(from[k], F_OK) == 0) status = durable_claim(from[k], to[k], &taken, err);
+            moved += status == STATUS_OK && !taken;
+        }
+        if (status == STATUS_OK && !taken) return STATUS_OK;
+        for (int k = 0; k < moved; k++)
+            if (access(to[k], F_OK) == 0) rename(to[k], from[k]); /* back, for the next number */
     }
+    return status != STATUS_OK ? status : error_set(err, STATUS_IO, "%s: no free segment number", target->out);
+}
+
+/* Whether two files hold the same. */
+static bool same_content(const char *a, const char *b) {
+    JobText left = {0}, right = {0};
+    bool same = read_text(a, &left, NULL) == STATUS_OK && read_text(b, &right, NULL) == STATUS_OK &&
+                left.size == right.size && memcmp(left.text, right.text, left.size) == 0;
+    free(left.text);
+    free(right.text);
+    return same;
+}
+
+/* Puts a staged job file into out. One of that name with other content is not replaced, which a merge beside this one
+ * may have put there: this one gets the name that tells it from all others. */
+static Status move_job(const MergeTarget *target, const char *name, Error *err) {
+    char from[PATH_MAX], to[PATH_MAX], other[256];
+    bool taken;
+    snprintf(from, sizeof from, "%s/%s", target->staging, name);
+    snprintf(to, sizeof to, "%s/%s", target->out, name);
+    Status status = durable_claim(from, to, &taken, err);
+    if (status != STATUS_OK || !taken || same_content(from, to)) return status;
+    JobText job = {.resolved = strstr(name, ".resolved.yaml") != NULL};
+    status = read_text(from, &job, err);
+    if (status == STATUS_OK) {
+        job_file_name(&job, false, other, sizeof other);
+        snprintf(to, sizeof to, "%s/%s", target->out, other);
+        status = durable_claim(from, to, &taken, err); /* taken: by the same */
+    }
+    free(job.text);
     return status;
 }
 
-/* Job files of the earlier merge that are no longer among those of this one go away, the others are replaced. */
+/* Job files that were there before have all been merged: those that are not among the staged ones go away, unless they
+ * have changed since. */
+static void remove_old_jobs(const MergeTarget *target) {
+    char path[PATH_MAX], staged[PATH_MAX];
+    for (size_t i = 0; i < target->n_jobs; i++) {
+        const OldJob *old = &target->jobs[i];
+        snprintf(path, sizeof path, "%s/%s", target->out, old->name);
+        snprintf(staged, sizeof staged, "%s/%s", target->staging, old->name);
+        if (same_content(path, staged)) continue;
+        JobText job = {0};
+        bool same = read_text(path, &job, NULL) == STATUS_OK && job.size == old->size &&
+                    crc32c(job.text, job.size) == old->checksum;
+        if (same) unlink(path);
+        free(job.text);
+    }
+}
+
 static Status move_jobs(const MergeTarget *target, Error *err) {
     struct dirent **entries = NULL;
-    char from[PATH_MAX], to[PATH_MAX];
+    int count = scandir(target->staging, &entries, job_entry, NULL);
     Status status = STATUS_OK;
-    int count = scandir(target->out, &entries, job_entry, NULL);
-    for (int i = 0; i < count; i++) {
-        snprintf(from, sizeof from, "%s/%s", target->staging, entries[i]->d_name);
-        snprintf(to, sizeof to, "%s/%s", target->out, entries[i]->d_name);
-        if (access(from, F_OK) != 0) unlink(to);
-    }
-    if (count >= 0) free_entries(entries, count);
-    count = scandir(target->staging, &entries, job_entry, NULL);
-    for (int i = 0; i < count && status == STATUS_OK; i++) {
-        snprintf(from, sizeof from, "%s/%s", target->staging, entries[i]->d_name);
-        snprintf(to, sizeof to, "%s/%s", target->out, entries[i]->d_name);
-        status = move(from, to, err);
-    }
+    for (int i = 0; i < count && status == STATUS_OK; i++)
+        status = move_job(target, entries[i]->d_name, err);
+    if (status == STATUS_OK) remove_old_jobs(target);
     if (count >= 0) free_entries(entries, count);
     return status;
 }
@@ -239,7 +315,14 @@ static void remove_segments(const char *dir, const char *kind, const SegmentList
 }
 
 Status merge_target_publish(const MergeTarget *target, Error *err) {
-    if (!target->replaces) return move(target->staging, target->out, err);
+    if (!target->replaces) {
+        if (rename(target->staging, target->out) == 0) return durable_entry(target->out, err);
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            return error_set(err, STATUS_IO, "%s: cannot be renamed to %s: %s", target->staging, target->out,
+                             strerror(errno));
+        return error_set(err, STATUS_INCOMPLETE, "-o %s: something else was put there meanwhile; merge again",
+                         target->out);
+    }
     Status status = move_segment(target, err);
     if (status == STATUS_OK) status = move_jobs(target, err);
     if (status != STATUS_OK) return status;
@@ -262,5 +345,6 @@ void merge_target_close(MergeTarget *target) {
     }
     segments_free(&target->records);
     segments_free(&target->models);
+    free(target->jobs);
     *target = (MergeTarget){0};
 }

@@ -1,20 +1,18 @@
 /* See segments.h. */
 #include "coordinator/segments.h"
 
+#include "coordinator/process_identity.h"
 #include "proto/base/clock.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { STALE_MS = 120000 };
 
 static const char *suffix_of(const char *kind) {
     return strcmp(kind, "status") == 0 ? ".json" : ".tfrecord";
@@ -82,26 +80,6 @@ Status segments_next_number(const char *dir, unsigned long *number, Error *err) 
     return STATUS_OK;
 }
 
-/* Name and state letter of a process; false where /proc does not tell. */
-static bool read_process(pid_t pid, char name[16], char *state) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    FILE *file = fopen(path, "r");
-    if (file == NULL) return false;
-    bool known = fscanf(file, "%*d (%15[^)]) %c", name, state) == 2;
-    fclose(file);
-    return known;
-}
-
-/* Whether this program runs as process pid. A zombie does not run, and another program may have got a dead run's pid.
- */
-static bool runs_here(pid_t pid) {
-    char name[16], own_name[16], state, own_state;
-    if (kill(pid, 0) != 0 && errno != EPERM) return false;
-    if (!read_process(pid, name, &state) || !read_process(getpid(), own_name, &own_state)) return true;
-    return state != 'Z' && state != 'X' && strcmp(name, own_name) == 0;
-}
-
 json_t *segment_status(const char *dir, const char *segment) {
     char path[PATH_MAX];
     struct stat state;
@@ -121,21 +99,24 @@ Shard segment_shard(const json_t *status) {
     return shard;
 }
 
-bool segment_is_alive(const char *dir, const char *segment) {
-    char here[256] = "";
+SegmentLife segment_life(const char *dir, const char *segment) {
     const char *state = "", *host = "";
     json_int_t pid = 0, updated_ms = 0;
+    SegmentLife life = SEGMENT_ENDED;
     json_t *root = segment_status(dir, segment);
     bool known = root != NULL && json_unpack(root, "{s:s, s:I, s:s, s:I}", "state", &state, "pid", &pid, "host", &host,
                                              "updated_unix_ms", &updated_ms) == 0;
-    bool alive = known && strcmp(state, "running") == 0;
-    if (alive) {
-        gethostname(here, sizeof here - 1);
-        if (strcmp(host, here) == 0)
-            alive = pid > 0 && pid <= INT_MAX && runs_here((pid_t)pid);
-        else
-            alive = clock_unix_ms() - updated_ms < STALE_MS;
+    if (known && strcmp(state, "running") == 0) {
+        ProcessLife process = process_life(host, pid, json_object_get(root, "process"));
+        bool fresh = clock_unix_ms() - updated_ms < SEGMENT_SILENCE_MS;
+        life = process == PROCESS_RUNS               ? SEGMENT_RUNS
+               : process == PROCESS_UNKNOWN && fresh ? SEGMENT_FRESH
+                                                     : SEGMENT_ENDED;
     }
     json_decref(root);
-    return alive;
+    return life;
+}
+
+bool segment_is_alive(const char *dir, const char *segment) {
+    return segment_life(dir, segment) != SEGMENT_ENDED;
 }

@@ -30,8 +30,17 @@ json_t *segment_status(const char *dir, const char *segment);
 /* The part of the grid that the run of a status file does; count 0: all of it. */
 Shard segment_shard(const json_t *status);
 
-/* Whether the segment's run seems to be going on: its status file says "running", and its process runs, or, when it
- * is of another machine, the file was rewritten within the last two minutes. */
+typedef enum SegmentLife {
+    SEGMENT_ENDED, /* its status file says so, its process is gone, or nothing was heard of it for long */
+    SEGMENT_FRESH, /* its process cannot be seen from here (another machine, container, ..), its file is fresh */
+    SEGMENT_RUNS   /* its process is there */
+} SegmentLife;
+
+/* How long a run of which only the file is known may be silent; it rewrites it every two seconds. */
+enum { SEGMENT_SILENCE_MS = 120000 };
+
+SegmentLife segment_life(const char *dir, const char *segment);
+/* Whether the segment's run seems to be going on: SEGMENT_FRESH counts as well. */
 bool segment_is_alive(const char *dir, const char *segment);
 
 #endif

@@ -1,6 +1,8 @@
 /* See status_file.h. */
 #include "coordinator/status_file.h"
 
+#include "coordinator/process_identity.h"
+
 #include "proto/base/clock.h"
 
 #include <jansson.h>
@@ -59,6 +61,7 @@ Status status_file_write(const char *dir, const char *segment, const RunView *vi
         view->shard.count > 0 ? json_pack("{s:i, s:i}", "index", view->shard.index, "count", view->shard.count)
                               : json_null(),
         "losses", losses_of(view), "first_error", text_or_null(view->first_error));
+    if (root != NULL) json_object_set_new(root, "process", process_identity());
     json_t *time = time_of(view);
     char *text = NULL;
     if (root != NULL && rest != NULL && time != NULL && json_object_update(root, rest) == 0 &&

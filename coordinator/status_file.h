@@ -5,7 +5,8 @@
 #include "coordinator/dispatch.h"
 
 /* Writes the status file of a segment. exit_code: -1 while the run goes on. JSON keys: segment, state ("running" or
- * "ended"), reason, exit_code (null while running), pid, host, started_unix_ms, updated_unix_ms, ranks, workers,
+ * "ended"), reason, exit_code (null while running), pid, host, process {start_ticks,
+ * boot_id, pid_namespace}, started_unix_ms, updated_unix_ms, ranks, workers,
  * trainings {total, done, diverged, failed, running}, work {total, done, failed}, cells_done, baselines_done,
  * steps_done, flops {total, done}, rate_gflops, eta_s, eta_lower_s and eta_upper_s (four cases of five are between),
  * deadline_unix_ms (null: no time limit), draining, drain_s (how long that took), shard {index, count} (null: all of

@@ -89,14 +89,22 @@ static void remove_litter(const Unfinished *unfinished, const char *name) {
     if (stat(path, &state) == 0 && (unfinished->alone || time(NULL) - state.st_mtime > LITTER_AGE_S)) unlink(path);
 }
 
+/* What lies there under the name must be a folder of the results' own: children write into it. */
+static Status check_folder(const Unfinished *unfinished, Error *err) {
+    struct stat state;
+    if (lstat(unfinished->folder, &state) != 0 || S_ISDIR(state.st_mode)) return STATUS_OK;
+    return error_set(err, STATUS_IO, "%s: %s, expected a folder; remove it", unfinished->folder,
+                     S_ISLNK(state.st_mode) ? "is a link, which is not followed" : "is a file");
+}
+
 Status unfinished_open(const char *dir, Unfinished **out, Error *err) {
     static const char name[] = "/checkpoints";
     Unfinished *unfinished = calloc(1, sizeof *unfinished + strlen(dir) + sizeof name);
     if (unfinished == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
     strcat(strcpy(unfinished->folder, dir), name);
-    Status status = STATUS_OK;
-    DIR *folder = opendir(unfinished->folder);
-    if (folder == NULL && errno != ENOENT)
+    Status status = check_folder(unfinished, err);
+    DIR *folder = status == STATUS_OK ? opendir(unfinished->folder) : NULL;
+    if (status == STATUS_OK && folder == NULL && errno != ENOENT)
         status = error_set(err, STATUS_IO, "%s: cannot read the folder: %s", unfinished->folder, strerror(errno));
     struct dirent *entry;
     while (status == STATUS_OK && folder != NULL && (entry = readdir(folder)) != NULL)
@@ -140,6 +148,8 @@ int64_t unfinished_step(const Unfinished *unfinished, Id training_id) {
 Status unfinished_path(Unfinished *unfinished, Id training_id, char **path, Error *err) {
     if (!unfinished->folder_made && mkdir(unfinished->folder, 0777) < 0 && errno != EEXIST)
         return error_set(err, STATUS_IO, "%s: cannot make the folder: %s", unfinished->folder, strerror(errno));
+    Status status = check_folder(unfinished, err);
+    if (status != STATUS_OK) return status;
     unfinished->folder_made = true;
     size_t size = strlen(unfinished->folder) + 1 + ID_TEXT_BYTES;
     *path = malloc(size);

@@ -28,9 +28,8 @@ static Status write_records(const char *path, const CheckpointRecord *checkpoint
 
 Status checkpoint_file_write(const char *path, const CheckpointRecord *checkpoint, Error *err) {
     char temporary[PATH_MAX];
-    Status status = durable_temporary(path, temporary, err);
+    Status status = durable_temporary(path, temporary, NULL, err);
     if (status != STATUS_OK) return status;
-    unlink(temporary); /* of an earlier process of this number */
     status = write_records(temporary, checkpoint, err);
     if (status == STATUS_OK && rename(temporary, path) != 0)
         status = error_set(err, STATUS_IO, "%s: cannot replace: %s", path, strerror(errno));

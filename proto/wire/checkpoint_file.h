@@ -2,7 +2,7 @@
  * record_file.h; the head is the checkpoint without its arrays, so that its step can be read without reading them.
  *
  * A file is replaced as a whole: at any moment, whatever stops, it is the last checkpoint or the one before. Several
- * processes may write the same path; each writes a temporary file of its own (path.tmp-<host>-<process>) and the last
+ * processes may write the same path; each writes a temporary file of its own (path.tmp-<random>) and the last
  * rename wins. Whoever reads believes only a file that is whole. */
 #ifndef PROTO_WIRE_CHECKPOINT_FILE_H
 #define PROTO_WIRE_CHECKPOINT_FILE_H

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -46,19 +48,40 @@ Status durable_entry(const char *path, Error *err) {
     return status;
 }
 
-Status durable_temporary(const char *path, char temporary[PATH_MAX], Error *err) {
-    char host[HOST_NAME_MAX + 1] = "";
-    gethostname(host, sizeof host - 1);
-    if (snprintf(temporary, PATH_MAX, "%s.tmp-%s-%ld", path, host, (long)getpid()) < PATH_MAX) return STATUS_OK;
-    return error_set(err, STATUS_IO, "%s: the path is too long", path);
+Status durable_temporary(const char *path, char temporary[PATH_MAX], int *descriptor, Error *err) {
+    enum { ATTEMPTS = 10 };
+    int made = -1;
+    for (int i = 0; i < ATTEMPTS && made < 0; i++) {
+        uint64_t random;
+        if (getrandom(&random, sizeof random, 0) != sizeof random)
+            return error_set(err, STATUS_IO, "%s: no random number for a temporary file: %s", path, strerror(errno));
+        if (snprintf(temporary, PATH_MAX, "%s.tmp-%016" PRIx64, path, random) >= PATH_MAX)
+            return error_set(err, STATUS_IO, "%s: the path is too long", path);
+        if (descriptor == NULL) return STATUS_OK;
+        made = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (made < 0 && errno != EEXIST) break;
+    }
+    if (made < 0) return error_set(err, STATUS_IO, "%s: cannot be written: %s", path, strerror(errno));
+    *descriptor = made;
+    return STATUS_OK;
+}
+
+/* link() fails where something is, also over a network; file systems without links may know a rename that does. */
+Status durable_claim(const char *from, const char *to, bool *taken, Error *err) {
+    *taken = false;
+    bool linked = link(from, to) == 0;
+    bool moved = linked && unlink(from) == 0;
+    if (!linked && errno != EEXIST) moved = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0;
+    if (moved) return durable_entry(to, err);
+    *taken = errno == EEXIST;
+    return *taken ? STATUS_OK : error_set(err, STATUS_IO, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
 }
 
 Status durable_replace(const char *path, const void *data, size_t size, Error *err) {
     char temporary[PATH_MAX];
-    Status status = durable_temporary(path, temporary, err);
+    int descriptor;
+    Status status = durable_temporary(path, temporary, &descriptor, err);
     if (status != STATUS_OK) return status;
-    int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (descriptor < 0) return error_set(err, STATUS_IO, "%s: cannot create: %s", temporary, strerror(errno));
     bool written = durable_write(descriptor, data, size) == 0 && fsync(descriptor) == 0;
     int problem = errno;
     if (close(descriptor) != 0 && written) {

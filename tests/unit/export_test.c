@@ -4,6 +4,7 @@
 #include "analysis/export.h"
 #include "analysis/run_state.h"
 #include "coordinator/journal.h"
+#include "coordinator/process_identity.h"
 #include "tests/unit/fake_results.h"
 
 #include <jansson.h>
@@ -257,15 +258,20 @@ static void a_full_disk_is_an_error(void **state) {
 
 /* --- how far runs are ------------------------------------------------------------------------------------------- */
 
+/* A status file of this process, or of one with another number. */
 static void write_status(const Folder *folder, const char *state, int pid, const char *host, int total,
                          const char *code) {
     char path[128], text[1024];
+    json_t *own = process_identity();
+    char *identity = json_dumps(own, 0);
     snprintf(path, sizeof path, "%s/status-0001.json", folder->dir);
     snprintf(text, sizeof text,
              "{\"segment\": \"0001\", \"state\": \"%s\", \"reason\": \"\", \"exit_code\": %s, \"pid\": %d, \"host\": "
              "\"%s\", "
-             "\"updated_unix_ms\": 1733821200123, \"trainings\": {\"total\": %d}}",
-             state, code, pid, host, total);
+             "\"updated_unix_ms\": 1733821200123, \"trainings\": {\"total\": %d}, \"process\": %s}",
+             state, code, pid, host, total, identity);
+    free(identity);
+    json_decref(own);
     assert_int_equal(journal_replace_file(path, text, NULL), STATUS_OK);
 }
 

@@ -1,6 +1,8 @@
 /* The results folder: what is known after any end of a run, and that repair loses nothing. */
 #include "coordinator/journal.h"
 
+#include "coordinator/process_identity.h"
+#include "proto/base/clock.h"
 #include "tests/unit/wire_samples.h"
 
 #include <dirent.h>
@@ -425,8 +427,9 @@ static void the_tail_of_a_running_segment_is_no_warning(void **state) {
     Folder folder = make_results();
     char host[200] = "", status[400];
     gethostname(host, sizeof host - 1);
-    snprintf(status, sizeof status, "{\"state\": \"running\", \"pid\": %d, \"host\": \"%s\", \"updated_unix_ms\": 5}",
-             (int)getpid(), host);
+    snprintf(status, sizeof status,
+             "{\"state\": \"running\", \"pid\": %d, \"host\": \"%s\", \"updated_unix_ms\": %lld}", (int)getpid(), host,
+             (long long)clock_unix_ms());
     write_file(&folder, "records-0001.tfrecord", "torn", 4);
     write_file(&folder, "status-0001.json", status, strlen(status));
     journal_close(open_reader(&folder), NULL, NULL);
@@ -638,14 +641,15 @@ static void repair_leaves_what_is_not_ours(void **state) {
 }
 
 /* Whether repair refuses the torn segment 0001 when its status file says this. */
-static bool is_taken_for_alive(const char *state, int pid, const char *host, int64_t age_ms) {
+static bool taken_for_alive_as(const char *state, int pid, const char *host, int64_t age_ms, const char *process) {
     Folder folder = make_results();
-    char status[400];
+    char status[600];
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(status, sizeof status,
-             "{\"state\": \"%s\", \"pid\": %d, \"host\": \"%s\", \"updated_unix_ms\": %lld, \"eta_s\": null}", state,
-             pid, host, (long long)now.tv_sec * 1000 - (long long)age_ms);
+             "{\"state\": \"%s\", \"pid\": %d, \"host\": \"%s\", \"updated_unix_ms\": %lld, \"eta_s\": null, "
+             "\"process\": %s}",
+             state, pid, host, (long long)now.tv_sec * 1000 - (long long)age_ms, process);
     uint64_t whole = size_of(&folder, "records-0001.tfrecord");
     write_file(&folder, "records-0001.tfrecord", "torn", 4);
     write_file(&folder, "status-0001.json", status, strlen(status));
@@ -657,18 +661,53 @@ static bool is_taken_for_alive(const char *state, int pid, const char *host, int
     return size != whole;
 }
 
+/* A status file of a version that did not say who its process was. */
+static bool is_taken_for_alive(const char *state, int pid, const char *host, int64_t age_ms) {
+    return taken_for_alive_as(state, pid, host, age_ms, "null");
+}
+
 static void repair_refuses_a_segment_whose_run_goes_on(void **state) {
     char here[256] = "";
     gethostname(here, sizeof here - 1);
     pid_t gone = fork();
     if (gone == 0) _exit(0);
     assert_int_equal(waitpid(gone, NULL, 0), gone);
-    assert_true(is_taken_for_alive("running", (int)getpid(), here, 3600000));
+    assert_true(is_taken_for_alive("running", (int)getpid(), here, 60000));
+    assert_false(is_taken_for_alive("running", (int)getpid(), here, 180000)); /* somebody else has its number by now */
     assert_false(is_taken_for_alive("running", (int)gone, here, 0));
     assert_false(is_taken_for_alive("ended", (int)getpid(), here, 0));
     assert_true(is_taken_for_alive("running", 1, "another-machine", 60000));
     assert_false(is_taken_for_alive("running", 1, "another-machine", 180000));
     assert_false(is_taken_for_alive("running", 0, here, 0));
+}
+
+/* This process's identity with one part changed. */
+static const char *identity_with(const char *key, json_t *value, char text[256]) {
+    json_t *identity = process_identity();
+    if (key != NULL) json_object_set_new(identity, key, value);
+    char *printed = json_dumps(identity, 0);
+    snprintf(text, 256, "%s", printed);
+    free(printed);
+    json_decref(identity);
+    return text;
+}
+
+static void a_run_is_its_process_not_its_number_and_in_doubt_the_silence_decides(void **state) {
+    char here[256] = "", own[256], reused[256], rebooted[256], container[256];
+    const int pid = (int)getpid();
+    const int64_t year_ms = 31536000000;
+    gethostname(here, sizeof here - 1);
+    identity_with(NULL, NULL, own);
+    identity_with("start_ticks", json_integer(1), reused);
+    identity_with("boot_id", json_string("another start of the machine"), rebooted);
+    identity_with("pid_namespace", json_integer(1), container);
+    assert_true(taken_for_alive_as("running", pid, here, year_ms, own)); /* stopped, or suspended */
+    assert_false(taken_for_alive_as("running", pid, here, 0, reused));
+    assert_true(taken_for_alive_as("running", pid, here, 60000, rebooted));
+    assert_false(taken_for_alive_as("running", pid, here, 180000, rebooted));
+    assert_true(taken_for_alive_as("running", 2147483646, here, 60000, container)); /* not seen from here */
+    assert_false(taken_for_alive_as("running", pid, here, 180000, container));
+    assert_true(taken_for_alive_as("running", pid, "another-machine", 60000, own));
 }
 
 static void a_zombie_or_another_program_with_its_number_is_no_run(void **state) {
@@ -736,6 +775,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(repair_sets_aside_a_file_without_a_whole_record),
         cmocka_unit_test(repair_leaves_what_is_not_ours),
         cmocka_unit_test(repair_refuses_a_segment_whose_run_goes_on),
+        cmocka_unit_test(a_run_is_its_process_not_its_number_and_in_doubt_the_silence_decides),
         cmocka_unit_test(a_zombie_or_another_program_with_its_number_is_no_run),
         cmocka_unit_test(a_file_is_replaced_as_a_whole),
     };

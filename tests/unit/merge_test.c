@@ -1,6 +1,7 @@
 /* The union of results folders: the same whatever the order and the grouping, nothing chosen where nobody can know. */
 #include "coordinator/merge.h"
 
+#include "proto/base/clock.h"
 #include "tests/unit/wire_samples.h"
 
 #include <dirent.h>
@@ -519,8 +520,8 @@ static void a_run_that_goes_on_in_a_source_is_told(void **state) {
     Journal *journal = begin(&place, "a");
     cell(journal, 1, "numerics 2", 0.5);
     gethostname(host, sizeof host - 1);
-    snprintf(text, sizeof text, "{\"state\": \"running\", \"pid\": %ld, \"host\": \"%s\", \"updated_unix_ms\": 1}",
-             (long)getpid(), host);
+    snprintf(text, sizeof text, "{\"state\": \"running\", \"pid\": %ld, \"host\": \"%s\", \"updated_unix_ms\": %lld}",
+             (long)getpid(), host, (long long)clock_unix_ms());
     write_text(&place, "a/status-0001.json", text);
     merge_well(&place, "m", "a");
     assert_non_null(strstr(place.warning, "/a: run 0001 is going on there; its records so far are taken"));
