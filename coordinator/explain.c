@@ -33,17 +33,6 @@ typedef struct Inquiry {
 
 /* --- the job's ids ---------------------------------------------------------------------------------------------- */
 
-/* Which exclusion leaves settings out, from 1; 0: none. */
-static int exclusion_of(const Grid *grid, const Settings *settings) {
-    Grid one = *grid; /* borrows */
-    one.n_exclusions = 1;
-    for (int e = 0; e < grid->n_exclusions; e++) {
-        one.exclusions = &grid->exclusions[e];
-        if (grid_excluded(&one, settings)) return e + 1;
-    }
-    return 0;
-}
-
 /* Something that the job asks for or leaves out. Looks at it when it is the one (search ended), else offers it. */
 static void meet(Inquiry *inquiry, bool ended, Id id, RecordKind kind, const Settings *settings, Predictor predictor,
                  Id training, int exclusion) {
@@ -69,7 +58,7 @@ static void walk_job(Inquiry *inquiry, const Job *job, bool ended) {
     settings.evaluation = job_evaluation(job);
     for (uint64_t point = 0; point < job_grid_points(job); point++) {
         bool wanted = job_training(job, point, &settings.training);
-        int exclusion = wanted ? 0 : exclusion_of(job_grid(job), &settings);
+        int exclusion = wanted ? 0 : grid_exclusion_of(job_grid(job), &settings);
         Id training = training_id(&settings.training);
         meet(inquiry, ended, training, RECORD_TRAINING, &settings, PREDICTOR_MODEL, training, exclusion);
         for (int i = 0; i < job_critics(job); i++) {

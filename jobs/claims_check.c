@@ -219,6 +219,7 @@ static void set_arm(const Checker *checker, Predictor predictor, const Point *po
         const Axis *axis = &checker->grid->axes[a];
         setting_set(axis->setting, &arm->settings, axis_value(axis, is_axis(axis) ? point->indices[axis->leader] : 0));
     }
+    grid_fit_defaults(checker->grid, &arm->settings);
     settings_drop_inactive(&arm->settings);
 }
 

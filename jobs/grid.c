@@ -3,6 +3,7 @@
 #include "jobs/grid.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,7 @@ void grid_destroy(Grid *grid) {
     for (int i = 0; i < grid->n_axes; i++)
         free(grid->axes[i].values);
     free(grid->exclusions);
+    free(grid->keys);
     *grid = (Grid){0};
 }
 
@@ -62,6 +64,8 @@ Exclusion *grid_add_exclusion(Grid *grid) {
     if (exclusions == NULL) return NULL;
     grid->exclusions = exclusions;
     Exclusion *exclusion = &exclusions[grid->n_exclusions++];
+    free(grid->keys); /* they are of the exclusions before */
+    grid->keys = NULL;
     *exclusion = (Exclusion){0};
     return exclusion;
 }
@@ -107,20 +111,107 @@ void grid_settings(const Grid *grid, SettingRole role, uint64_t index, Settings 
         if (has_role(&grid->axes[i], role)) set_value(&grid->axes[i], indices[grid->axes[i].leader], settings);
 }
 
+static bool is_fitted(const Axis *axis) {
+    return axis->setting != NULL && axis->setting->fitted != NULL && !place_known(axis->given);
+}
+
+void grid_fit_defaults(const Grid *grid, Settings *settings) {
+    for (int i = 1; i < grid->n_axes; i++)
+        if (is_fitted(&grid->axes[i]))
+            setting_set(grid->axes[i].setting, settings, grid->axes[i].setting->fitted(settings));
+}
+
+bool grid_default_holds(const Grid *grid, const Axis *axis) {
+    if (!is_fitted(axis)) return true;
+    const Axis *other = &grid->axes[grid_axis(grid, axis->setting->fitted_to)];
+    Settings settings = settings_default();
+    for (int64_t i = 0; i < other->count; i++) {
+        set_value(other, i, &settings);
+        if (axis->setting->fitted(&settings) != axis->setting->default_value) return false;
+    }
+    return true;
+}
+
 /* --- exclusion --------------------------------------------------------------------------------------------------- */
 
-bool grid_excluded(const Grid *grid, const Settings *settings) {
-    for (int e = 0; e < grid->n_exclusions; e++) {
-        const Exclusion *exclusion = &grid->exclusions[e];
-        int met = 0;
-        while (met < exclusion->n_conditions) {
-            const Condition *condition = &exclusion->conditions[met];
-            if (get_value(&grid->axes[condition->axis], settings) != condition->value) break;
-            met++;
-        }
-        if (met == exclusion->n_conditions) return true;
+static bool is_met(const Grid *grid, const Exclusion *exclusion, const Settings *settings) {
+    for (int c = 0; c < exclusion->n_conditions; c++) {
+        const Condition *condition = &exclusion->conditions[c];
+        if (get_value(&grid->axes[condition->axis], settings) != condition->value) return false;
     }
-    return false;
+    return true;
+}
+
+static int compare_keys(const void *a, const void *b) {
+    const ExclusionKey *left = a, *right = b;
+    if (left->axis != right->axis) return left->axis - right->axis;
+    if (left->value != right->value) return left->value < right->value ? -1 : 1;
+    return left->exclusion - right->exclusion;
+}
+
+/* The place of the first key that is not before (axis, value, exclusion). */
+static int first_key(const ExclusionKey *keys, int count, int axis, SettingValue value, int exclusion) {
+    const ExclusionKey wanted = {axis, value, exclusion};
+    int low = 0, high = count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (compare_keys(&keys[middle], &wanted) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+Status grid_index_exclusions(Grid *grid, Error *err) {
+    int n_conditions = 0, n = 0;
+    for (int e = 0; e < grid->n_exclusions; e++)
+        n_conditions += grid->exclusions[e].n_conditions;
+    ExclusionKey *all = malloc(((size_t)n_conditions + 1) * sizeof *all);
+    ExclusionKey *keys = malloc(((size_t)grid->n_exclusions + 1) * sizeof *keys);
+    if (all == NULL || keys == NULL) {
+        free(all);
+        free(keys);
+        return out_of_memory(err);
+    }
+    for (int e = 0; e < grid->n_exclusions; e++)
+        for (int c = 0; c < grid->exclusions[e].n_conditions; c++) {
+            const Condition *condition = &grid->exclusions[e].conditions[c];
+            all[n++] = (ExclusionKey){condition->axis, condition->value, e};
+        }
+    if (n > 1) qsort(all, (size_t)n, sizeof *all, compare_keys);
+    for (int e = 0; e < grid->n_exclusions; e++) {
+        int rarest = -1;
+        for (int c = 0; c < grid->exclusions[e].n_conditions; c++) {
+            const Condition *condition = &grid->exclusions[e].conditions[c];
+            int others = first_key(all, n, condition->axis, condition->value, grid->n_exclusions) -
+                         first_key(all, n, condition->axis, condition->value, 0);
+            if (rarest >= 0 && others >= rarest) continue;
+            rarest = others;
+            keys[e] = (ExclusionKey){condition->axis, condition->value, e};
+        }
+    }
+    if (grid->n_exclusions > 1) qsort(keys, (size_t)grid->n_exclusions, sizeof *keys, compare_keys);
+    free(all);
+    free(grid->keys);
+    grid->keys = keys;
+    return STATUS_OK;
+}
+
+int grid_exclusion_of(const Grid *grid, const Settings *settings) {
+    int found = grid->n_exclusions, n = grid->n_exclusions;
+    const ExclusionKey *keys = grid->keys;
+    for (int e = 0; keys == NULL && e < n; e++)
+        if (is_met(grid, &grid->exclusions[e], settings)) return e + 1;
+    for (int at = 0; keys != NULL && at < n;) { /* an axis at a time */
+        int axis = keys[at].axis;
+        SettingValue value = get_value(&grid->axes[axis], settings);
+        for (int k = first_key(keys, n, axis, value, 0); k < n && keys[k].axis == axis && keys[k].value == value; k++)
+            if (keys[k].exclusion < found && is_met(grid, &grid->exclusions[keys[k].exclusion], settings))
+                found = keys[k].exclusion;
+        at = first_key(keys, n, axis + 1, -INFINITY, 0);
+    }
+    return found < n ? found + 1 : 0;
 }
 
 /* Whether an exclusion has a condition on a leader or an axis linked with it. */
@@ -140,9 +231,31 @@ static bool holds_at(const Grid *grid, const Exclusion *exclusion, int leader, i
     return true;
 }
 
+/* The index of a value of the seeds first, first + 1, ..; -1: it is none of them. */
+static int64_t index_in_range(const Axis *axis, SettingValue value) {
+    double index = value - axis->first;
+    return index >= 0 && index < (double)axis->count && index == floor(index) ? (int64_t)index : -1;
+}
+
+/* Whether an exclusion's conditions on a range of seeds, which is linked with nothing, hold at some index. */
+static int64_t index_of_seed(const Grid *grid, const Exclusion *exclusion) {
+    int64_t index = -1;
+    for (int c = 0; c < exclusion->n_conditions; c++) {
+        if (exclusion->conditions[c].axis != SEED_AXIS) continue;
+        int64_t own = index_in_range(&grid->axes[SEED_AXIS], exclusion->conditions[c].value);
+        if (own < 0 || (index >= 0 && own != index)) return -1;
+        index = own;
+    }
+    return index;
+}
+
 bool grid_can_match(const Grid *grid, const Exclusion *exclusion) {
     for (int leader = 0; leader < grid->n_axes; leader++) {
         if (!concerns(grid, exclusion, leader)) continue;
+        if (grid->axes[leader].values == NULL) {
+            if (index_of_seed(grid, exclusion) < 0) return false;
+            continue;
+        }
         int64_t index = 0;
         while (index < grid->axes[leader].count && !holds_at(grid, exclusion, leader, index))
             index++;
@@ -170,6 +283,16 @@ static bool keep_alive(const Grid *grid, const Alive *alive, int leader, int64_t
     return met;
 }
 
+/* The first index from index on that a condition of those alive names; end: there is none. */
+static int64_t next_seed_named(const Grid *grid, const Alive *alive, int64_t index, int64_t end) {
+    int64_t next = end;
+    for (int i = 0; i < alive->count; i++) {
+        int64_t named = index_of_seed(grid, &grid->exclusions[alive->exclusions[i]]);
+        if (named >= index && named < next) next = named;
+    }
+    return next;
+}
+
 /* Combinations of an axis and those after it that none of the exclusions alive excludes. */
 static uint64_t count_from(const Grid *grid, const int64_t *fixed, int leader, const Alive *alive) {
     while (leader < grid->n_axes &&
@@ -184,10 +307,20 @@ static uint64_t count_from(const Grid *grid, const int64_t *fixed, int leader, c
         concerned = concerns(grid, &grid->exclusions[alive->exclusions[i]], leader);
     if (!concerned) return (uint64_t)(end - begin) * count_from(grid, fixed, leader + 1, alive);
 
-    /* Indices that meet no condition leave the same exclusions alive: one of them stands for all. */
+    /* Indices that meet no condition leave the same exclusions alive: one of them stands for all. Of a range of seeds
+     * only those that a condition names are looked at. */
     uint64_t total = 0, others = 0, count_of_other = 0;
     Alive kept;
+    const bool range = grid->axes[leader].values == NULL;
     for (int64_t index = begin; index < end; index++) {
+        int64_t next = range ? next_seed_named(grid, alive, index, end) : index;
+        if (next > index && others == 0) {
+            keep_alive(grid, alive, leader, index, &kept);
+            count_of_other = count_from(grid, fixed, leader + 1, &kept);
+        }
+        others += (uint64_t)(next - index);
+        index = next;
+        if (index == end) break;
         if (keep_alive(grid, alive, leader, index, &kept))
             total += count_from(grid, fixed, leader + 1, &kept);
         else if (others++ == 0)
@@ -215,6 +348,7 @@ static Status check_at(const Grid *grid, const Source *source, const SettingsChe
                        int other, int64_t other_index, Settings *settings, Error *err) {
     set_value(&grid->axes[axis], index, settings);
     set_value(&grid->axes[other], other_index, settings);
+    grid_fit_defaults(grid, settings);
     Status status = settings_check_one(check, settings, err);
     if (status == STATUS_OK) return STATUS_OK;
     int64_t fixed[AXES_MAX];

@@ -12,10 +12,10 @@
 enum {
     AXES_MAX = 48,
     SEED_AXIS = 0,
-    SEEDS_MAX = 1000000,         /* of a range */
-    EXCLUSIONS_MAX = 1000,       /* of a job */
-    CRITICS_MAX = 10000,         /* of a job */
-    GRID_POINTS_MAX = 1000000000 /* of a job, before exclusion */
+    SEEDS_MAX = 1000000,       /* of a range */
+    EXCLUSIONS_MAX = 1000,     /* of a job */
+    CRITICS_MAX = 10000,       /* of a job */
+    GRID_POINTS_MAX = 10000000 /* of a job, before exclusion: planned in 40 MB and half a minute */
 };
 
 typedef struct AxisValue {
@@ -45,11 +45,20 @@ typedef struct Exclusion {
     Condition conditions[AXES_MAX];
 } Exclusion;
 
+/* An exclusion by the one of its conditions that the fewest others have: only where that is met are the rest looked at.
+ */
+typedef struct ExclusionKey {
+    int axis;
+    SettingValue value;
+    int exclusion;
+} ExclusionKey;
+
 typedef struct Grid {
     int n_axes;
     Axis axes[AXES_MAX];
     int n_exclusions;
     Exclusion *exclusions;
+    ExclusionKey *keys; /* (n_exclusions) sorted by axis and value; NULL: not made yet, every exclusion is looked at */
 } Grid;
 
 /* Every setting at its default and seed 0. On failure *grid may be destroyed. */
@@ -69,7 +78,14 @@ Exclusion *grid_add_exclusion(Grid *grid);
 uint64_t grid_size(const Grid *grid, SettingRole role, uint64_t limit);
 /* Sets the settings of a role to combination index: the first axis varies slowest. */
 void grid_settings(const Grid *grid, SettingRole role, uint64_t index, Settings *settings);
-bool grid_excluded(const Grid *grid, const Settings *settings);
+/* Gives settings that nobody set what their defaults become beside the others. */
+void grid_fit_defaults(const Grid *grid, Settings *settings);
+/* Whether an axis's default stays as it is at every point, or was given. */
+bool grid_default_holds(const Grid *grid, const Axis *axis);
+/* Which exclusion leaves settings out, from 1 (the first of several); 0: none. */
+int grid_exclusion_of(const Grid *grid, const Settings *settings);
+/* Makes the keys, when all exclusions are there. STATUS_NO_MEMORY. */
+Status grid_index_exclusions(Grid *grid, Error *err);
 /* Number of trainings that are not excluded, among those where axis a has index fixed[a] (-1: any; NULL: all of them).
  */
 uint64_t grid_count(const Grid *grid, const int64_t *fixed);

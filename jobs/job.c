@@ -44,7 +44,25 @@ static Status check_exclusions(Grid *grid, const Source *source, Error *err) {
             return place_error(source, exclusion->place, err, "exclude: no training of the grid matches this mapping");
     }
     grid->n_exclusions = kept;
-    return STATUS_OK;
+    return grid_index_exclusions(grid, err);
+}
+
+/* Says which list makes a grid too large: the longest. */
+static Status refuse_size(const Grid *grid, const Source *source, SettingRole role, const char *what, int limit,
+                          Error *err) {
+    const Axis *longest = NULL;
+    double size = 1;
+    for (int i = 0; i < grid->n_axes; i++) {
+        const Axis *axis = &grid->axes[i];
+        bool of_role = axis->setting == NULL ? role == ROLE_TRAINING : axis->setting->role == role;
+        if (!of_role || axis->leader != i) continue;
+        size *= (double)axis->count;
+        if (longest == NULL || axis->count > longest->count) longest = axis;
+    }
+    return place_error(source, longest != NULL ? longest->given : (Place){0}, err,
+                       "a grid of %.0f %s: expected at most %d (the longest list, %s, has %lld values)", size, what,
+                       limit, longest == NULL || longest->setting == NULL ? "seeds" : longest->setting->key,
+                       longest != NULL ? (long long)longest->count : 0);
 }
 
 static Status check_job(Job *job, const Source *source, Error *err) {
@@ -55,10 +73,9 @@ static Status check_job(Job *job, const Source *source, Error *err) {
     Status status = check_exclusions(grid, source, err);
     if (status != STATUS_OK) return status;
     job->points = grid_size(grid, ROLE_TRAINING, GRID_POINTS_MAX);
-    if (job->points == 0)
-        return place_error(source, (Place){0}, err, "a grid of more than %d trainings", GRID_POINTS_MAX);
+    if (job->points == 0) return refuse_size(grid, source, ROLE_TRAINING, "trainings", GRID_POINTS_MAX, err);
     job->critics = grid_size(grid, ROLE_CRITIC, CRITICS_MAX);
-    if (job->critics == 0) return place_error(source, (Place){0}, err, "more than %d critics", CRITICS_MAX);
+    if (job->critics == 0) return refuse_size(grid, source, ROLE_CRITIC, "critics", CRITICS_MAX, err);
     job->trainings = grid_count(grid, NULL);
     if (job->trainings == 0)
         return place_error(source, grid->exclusions[0].place, err, "exclude: every training is excluded");
@@ -243,7 +260,8 @@ bool job_training(const Job *job, uint64_t index, TrainingSpec *out) {
     assert(index < job->points);
     Settings settings = {0};
     grid_settings(&job->file.grid, ROLE_TRAINING, index, &settings);
-    bool included = !grid_excluded(&job->file.grid, &settings);
+    bool included = grid_exclusion_of(&job->file.grid, &settings) == 0;
+    grid_fit_defaults(&job->file.grid, &settings);
     settings_drop_inactive(&settings);
     *out = settings.training;
     return included;
@@ -296,7 +314,7 @@ static void print_settings(FILE *out, const Grid *grid) {
     const char *section = "";
     for (int i = 1; i < grid->n_axes; i++) {
         const Axis *axis = &grid->axes[i];
-        if (axis->linked) continue;
+        if (axis->linked || !grid_default_holds(grid, axis)) continue;
         const char *key = axis->setting->key;
         int length = (int)strcspn(key, ".") + 1;
         if (strncmp(section, key, (size_t)length) != 0) fprintf(out, "%.*s:\n", length - 1, key);

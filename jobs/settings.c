@@ -25,13 +25,14 @@ CHOICE(critic_noise, CriticNoise)
 CHOICE(critic_feedback, CriticFeedback)
 CHOICE(predictor, Predictor)
 
-#define AT(member)             .offset = offsetof(Settings, member), .size_bytes = sizeof(((Settings *)0)->member)
-#define FROM_TO(low, high)     .minimum = low, .maximum = high
-#define DEFAULT(value)         .default_value = value
-#define BIT(value)             (1u << (value))
-#define ACTIVE(holds, key)     .active = holds, .active_by = key
-#define MEANS(words)           .summary = words
-#define MEASURED(units, words) .unit = units, .summary = words
+#define AT(member)                .offset = offsetof(Settings, member), .size_bytes = sizeof(((Settings *)0)->member)
+#define FROM_TO(low, high)        .minimum = low, .maximum = high
+#define DEFAULT(value)            .default_value = value
+#define BIT(value)                (1u << (value))
+#define FITTED(value, key, words) .fitted = value, .fitted_to = key, .fitted_means = words
+#define ACTIVE(holds, key)        .active = holds, .active_by = key
+#define MEANS(words)              .summary = words
+#define MEASURED(units, words)    .unit = units, .summary = words
 
 static bool is_mixed(const Settings *settings) {
     return settings->training.train.context == CONTEXT_MIXED;
@@ -45,11 +46,27 @@ static bool makes_rounds(const Settings *settings) {
     return settings->evaluation.rounds > 0;
 }
 
+/* --- defaults that fit ------------------------------------------------------------------------------------------- */
+
+enum { HEADS = 3, SHARDS = 8 };
+
+static SettingValue heads_of_width(const Settings *settings) {
+    int heads = HEADS;
+    while (settings->training.model.n_embd % heads != 0)
+        heads--;
+    return heads;
+}
+
+static SettingValue shards_of_batch(const Settings *settings) {
+    return settings->training.train.batch_size < SHARDS ? settings->training.train.batch_size : SHARDS;
+}
+
 /* clang-format off */
 static const Setting table[] = {
     {"model.n_layer", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_layer), FROM_TO(1, 200), DEFAULT(20),
      MEASURED("blocks", "depth of the transformer, L")},
-    {"model.n_head", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_head), FROM_TO(1, 256), DEFAULT(3),
+    {"model.n_head", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_head), FROM_TO(1, 256), DEFAULT(HEADS),
+     FITTED(heads_of_width, "model.n_embd", "the largest number up to it that divides model.n_embd"),
      MEASURED("heads", "attention heads of a block, H")},
     {"model.n_embd", SETTING_INTEGER, ROLE_TRAINING, AT(training.model.n_embd), FROM_TO(1, 4096), DEFAULT(96),
      MEASURED("numbers", "width of the residual stream, E; divisible by model.n_head")},
@@ -73,7 +90,7 @@ static const Setting table[] = {
     {"train.batch_size", SETTING_INTEGER, ROLE_TRAINING, AT(training.train.batch_size), FROM_TO(1, 65536),
      DEFAULT(256), MEASURED("prompts", "prompts of a step, B")},
     {"train.gradient_shards", SETTING_INTEGER, ROLE_TRAINING, AT(training.train.gradient_shards), FROM_TO(1, 1024),
-     DEFAULT(8),
+     DEFAULT(SHARDS), FITTED(shards_of_batch, "train.batch_size", "train.batch_size where that is less"),
      MEASURED("shards", "parts of a batch whose gradients are summed in a fixed tree; decides the last bits")},
     {"train.learning_rate", SETTING_REAL, ROLE_TRAINING, AT(training.train.learning_rate), FROM_TO(0, 10),
      .minimum_excluded = true, DEFAULT(0.0001), MEANS("Adam's rate, after the warm-up and before any decay")},

@@ -43,6 +43,9 @@ typedef struct Setting {
     double minimum, maximum;   /* of numbers, inclusive unless minimum_excluded; minimum of a set: its first member */
     bool minimum_excluded;
     SettingValue default_value;
+    SettingValue (*fitted)(const Settings *); /* what the default becomes beside a setting that it must fit, where
+                                                 nobody set it; NULL: nothing else */
+    const char *fitted_to, *fitted_means;     /* the key of that setting; the rule, in words */
     const char *(*choice_name)(int); /* of SETTING_CHOICE and SETTING_SET: name of value i, "?" past the last */
     const char *keyword;             /* a word allowed instead of a number ("released"), or NULL */
     double keyword_value;

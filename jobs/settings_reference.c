@@ -154,7 +154,8 @@ static void print_reference(FILE *out) {
                     "\n## %.*s\n\n| key | value | default | unit | meaning | a list of values "
                     "|\n|---|---|---|---|---|---|\n",
                     (int)section_length(setting->key), setting->key);
-        fprintf(out, "| `%s` | %s | `%s` | %s | %s | %s |\n", setting->key, expected, standard,
+        fprintf(out, "| `%s` | %s | `%s`%s%s | %s | %s | %s |\n", setting->key, expected, standard,
+                setting->fitted != NULL ? ", or " : "", setting->fitted != NULL ? setting->fitted_means : "",
                 setting->unit == NULL ? "" : setting->unit, setting->summary, list_means(setting));
     }
     fputs("\n## Checked together\n\n", out);
@@ -191,8 +192,9 @@ static void print_help(FILE *out) {
         setting_format(setting, setting->default_value, standard, sizeof standard);
         setting_expected(setting, expected, sizeof expected);
         bool in_units = setting->unit != NULL && strcmp(setting->unit, "numbers") != 0;
-        snprintf(text, sizeof text, "%s: %s%s%s%s; %s", setting->summary, expected, in_units ? " (" : "",
-                 in_units ? setting->unit : "", in_units ? ")" : "", list_means(setting));
+        snprintf(text, sizeof text, "%s: %s%s%s%s%s%s; %s", setting->summary, expected, in_units ? " (" : "",
+                 in_units ? setting->unit : "", in_units ? ")" : "", setting->fitted != NULL ? "; when not set, " : "",
+                 setting->fitted != NULL ? setting->fitted_means : "", list_means(setting));
         fprintf(out, "    %s = %s\n", setting->key, standard);
         print_wrapped(out, text);
     }

@@ -27,7 +27,7 @@ int rollouts_of_batch(const TrainSettings *train) {
 }
 
 double cost_step_flops(const TrainingSpec *spec) {
-    return cost_pass_flops(&spec->model, &spec->task, spec->train.batch_size + rollouts_of_batch(&spec->train) / 3.0);
+    return cost_pass_flops(&spec->model, &spec->task, spec->train.batch_size + rollouts_of_batch(&spec->train) / 2.0);
 }
 
 int gd_steps_under(int gd_steps, const CriticSettings *critic) {

@@ -130,11 +130,11 @@ static void a_million_trainings_are_counted_without_walking(void **state) {
     job_free(job);
 
     job =
-        parse("seeds: {count: 1000000}\nmodel: {n_head: [1, 2, 3, 4, 6, 8, 12, 16, 24, 32], n_layer: [1, 2, 3, 4, 5]}\n"
+        parse("seeds: {count: 10000}\nmodel: {n_head: [1, 2, 3, 4, 6, 8, 12, 16, 24, 32], n_layer: [1, 2, 3, 4, 5]}\n"
               "train.steps: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\ntask.noise: [shared, independent]");
-    assert_int_equal(job_trainings(job), 1000000000);
-    TrainingSpec last = at(job, 999999999);
-    assert_int_equal(last.seed, 999999);
+    assert_int_equal(job_trainings(job), 10000000);
+    TrainingSpec last = at(job, 9999999);
+    assert_int_equal(last.seed, 9999);
     assert_int_equal(last.model.n_head, 32);
     assert_int_equal(last.model.n_layer, 5);
     assert_int_equal(last.train.steps, 10);
@@ -142,8 +142,85 @@ static void a_million_trainings_are_counted_without_walking(void **state) {
     job_free(job);
 }
 
+/* What the grid says of every combination, against looking at every condition of every exclusion. */
+static void exclusions_found_by_their_keys_are_those_that_a_look_at_all_of_them_finds(void **state) {
+    uint32_t seed = 7;
+    for (int turn = 0; turn < 60; turn++) {
+        char text[8192] = "model: {n_layer: [1, 2, 3], n_embd: [3, 6]}\ntrain: {steps: [5, 6, 7, 8]}\n"
+                          "zip: [{model.ffn: true, train.decay: constant}, {model.ffn: false, train.decay: cosine}]\n";
+        strcat(text, turn % 2 ? "seeds: {first: 5, count: 9}\n" : "seeds: [5, 9, 7, 13, 11]\n");
+        strcat(text, "exclude:\n");
+        uint32_t chosen[40][5];
+        int n = 1 + turn % 40;
+        for (int e = 0; e < n; e++) {
+            uint32_t *c = chosen[e];
+            for (int k = 0; k < 5; k++) {
+                seed = seed * 1664525 + 1013904223;
+                c[k] = seed >> 16;
+            }
+            uint32_t which = 1 + c[4] % 15; /* which conditions it has, at least one */
+            const char *comma = "- {";
+            if (which & 1) sprintf(text + strlen(text), "%sseed: %u", comma, 5 + c[0] % 5 * 2), comma = ", ";
+            if (which & 2) sprintf(text + strlen(text), "%smodel.n_layer: %u", comma, 1 + c[1] % 3), comma = ", ";
+            if (which & 4) sprintf(text + strlen(text), "%strain.steps: %u", comma, 5 + c[2] % 4), comma = ", ";
+            if (which & 8)
+                sprintf(text + strlen(text), "%smodel.ffn: %s", comma, c[3] % 2 ? "true" : "false"), comma = ", ";
+            strcat(text, "}\n");
+            c[4] = which;
+        }
+        Job *job = NULL;
+        Error err;
+        if (job_parse("j", text, NULL, 0, &job, &err) != STATUS_OK) {
+            assert_non_null(strstr(err.text, "every training is excluded"));
+            continue;
+        }
+        uint64_t included = 0;
+        for (uint64_t point = 0; point < job_grid_points(job); point++) {
+            TrainingSpec spec;
+            bool wanted = true, found = job_training(job, point, &spec);
+            for (int e = 0; e < n; e++) {
+                const uint32_t *c = chosen[e];
+                bool met = (!(c[4] & 1) || spec.seed == 5 + c[0] % 5 * 2) &&
+                           (!(c[4] & 2) || spec.model.n_layer == (int)(1 + c[1] % 3)) &&
+                           (!(c[4] & 4) || spec.train.steps == 5 + c[2] % 4) &&
+                           (!(c[4] & 8) || spec.model.ffn == (c[3] % 2 == 1));
+                wanted = wanted && !met;
+            }
+            assert_int_equal(found, wanted);
+            included += found;
+        }
+        assert_int_equal(included, job_trainings(job));
+        job_free(job);
+    }
+}
+
+static void a_million_seeds_with_a_thousand_exclusions_take_no_time(void **state) {
+    char *text = malloc(40000);
+    strcpy(text, "seeds: {count: 1000000}\nexclude: [");
+    for (int i = 0; i < 1000; i++)
+        sprintf(text + strlen(text), "%s{seed: %d}", i > 0 ? ", " : "", 999 * i);
+    strcat(text, "]\n");
+    struct timespec begin, end;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
+    Job *job = parse(text);
+    assert_int_equal(job_trainings(job), 999000);
+    uint64_t found = 0;
+    for (uint64_t point = 0; point < job_grid_points(job); point++) {
+        TrainingSpec spec;
+        found += job_training(job, point, &spec);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    assert_int_equal(found, 999000);
+    double seconds = (double)(end.tv_sec - begin.tv_sec) + 1e-9 * (double)(end.tv_nsec - begin.tv_nsec);
+    if (!(seconds < 3)) fail_msg("%.1f s", seconds);
+    job_free(job);
+    free(text);
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(exclusions_found_by_their_keys_are_those_that_a_look_at_all_of_them_finds),
+        cmocka_unit_test(a_million_seeds_with_a_thousand_exclusions_take_no_time),
         cmocka_unit_test(the_last_axis_varies_fastest_and_seeds_slowest),
         cmocka_unit_test(linked_axes_move_together_at_the_place_of_the_first),
         cmocka_unit_test(critics_are_the_product_of_the_evaluated_axes),

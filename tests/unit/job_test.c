@@ -2,6 +2,7 @@
  */
 #include "jobs/identity.h"
 #include "jobs/job.h"
+#include "jobs/settings.h"
 #include "proto/wire/codec.h"
 
 #include "tests/harness.h"
@@ -334,12 +335,12 @@ static void an_exclusion_must_match_something_but_not_everything(void **state) {
 }
 
 static void combinations_that_cannot_be_are_refused_where_they_are_written(void **state) {
-    check_refused("model: {n_embd: 100}", "j:1:17: model.n_embd (100) must be divisible by model.n_head (3)");
+    check_refused("model: {n_embd: 100, n_head: 3}", "j:1:17: model.n_embd (100) must be divisible by model.n_head (3)");
     check_refused("model: {n_head: 5}", "j:1:17: model.n_embd (96) must be divisible by model.n_head (5)");
     check_refused("model: {n_head: [1, 3, 5], n_embd: [15, 30, 33]}",
                   "j:1:45: model.n_embd (33) must be divisible by model.n_head (5)");
-    check_refused("train: {batch_size: [64, 4]}",
-                  "j:1:26: train.gradient_shards (8) must be at most train.batch_size (4)");
+    check_refused("train: {batch_size: [64, 4], gradient_shards: 8}",
+                  "j:1:47: train.gradient_shards (8) must be at most train.batch_size (4)");
     check_refused("train: {steps: 10, warmup_steps: 11}",
                   "j:1:34: train.warmup_steps (11) must be at most train.steps (10)");
     check_refused("model: {causal: [true, false]}\ntrain: {context: [offline, mixed]}",
@@ -409,10 +410,12 @@ static void sizes_have_limits(void **state) {
     char text[4096] = "model: {n_layer: [1";
     for (int i = 2; i <= 200; i++)
         sprintf(text + strlen(text), ",%d", i);
-    strcat(text, "]}\nseeds: {count: 1000000}\nmodel.n_head: [1, 2, 3, 4, 6]\n");
+    strcat(text, "]}\nseeds: {count: 10000}\nmodel.n_head: [1, 2, 3, 4, 6]\n");
     job_free(parse(text));
     strcat(text, "model.ffn: [true, false]\n");
-    check_refused(text, "j: a grid of more than 1000000000 trainings");
+    check_refused(text,
+                  "j:2:16: a grid of 20000000 trainings: expected at most 10000000 (the longest list, seeds, has 10000 "
+                  "values)");
 
     char *many = malloc(60000);
     assert_non_null(many);
@@ -424,8 +427,69 @@ static void sizes_have_limits(void **state) {
     for (int i = 1; i < 5001; i++)
         sprintf(many + strlen(many), ",%.4f", i / 10000.0);
     strcat(many, "], critic: {noise: [replace, flip]}}");
-    check_refused(many, "j: more than 10000 critics");
+    check_refused(many, "j:1:30: a grid of 10002 critics: expected at most 10000 (the longest list, "
+                        "evaluate.critique_quality, has 5001 values)");
     free(many);
+}
+
+static void a_default_that_nobody_set_follows_what_it_must_fit(void **state) {
+    TrainingSpec spec, explicit;
+    const struct {
+        const char *text, *same;
+        int shards, heads;
+    } cases[] = {{"train: {batch_size: 4}", "train: {batch_size: 4, gradient_shards: 4}", 4, 3},
+                 {"train: {batch_size: 8}", "train: {batch_size: 8, gradient_shards: 8}", 8, 3},
+                 {"model: {n_embd: 8}", "model: {n_embd: 8, n_head: 2}", 8, 2},
+                 {"model: {n_embd: 7}", "model: {n_embd: 7, n_head: 1}", 8, 1},
+                 {"{}", "{model: {n_embd: 96, n_head: 3}, train: {batch_size: 256, gradient_shards: 8}}", 8, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Job *job = parse(cases[i].text), *same = parse(cases[i].same);
+        assert_true(job_training(job, 0, &spec) && job_training(same, 0, &explicit));
+        assert_int_equal(spec.train.gradient_shards, cases[i].shards);
+        assert_int_equal(spec.model.n_head, cases[i].heads);
+        assert_true(id_equal(training_id(&spec), training_id(&explicit)));
+        char *resolved = job_resolved(job);
+        Job *again = parse(resolved);
+        assert_true(job_training(again, 0, &explicit));
+        assert_true(id_equal(training_id(&spec), training_id(&explicit)));
+        free(resolved);
+        job_free(again);
+        job_free(job);
+        job_free(same);
+    }
+    Job *job = parse("train: {batch_size: [4, 64]}");
+    job_training(job, 0, &spec);
+    assert_int_equal(spec.train.gradient_shards, 4);
+    job_training(job, 1, &spec);
+    assert_int_equal(spec.train.gradient_shards, 8);
+    job_free(job);
+    check_refused("train: {batch_size: 4, gradient_shards: 8}",
+                  "j:1:41: train.gradient_shards (8) must be at most train.batch_size (4)");
+    check_refused("model: {n_embd: 8, n_head: 3}", "j:1:17: model.n_embd (8) must be divisible by model.n_head (3)");
+}
+
+/* Every setting alone, at its ends: what is refused names a setting that stands in the job, or tells what to set. */
+static void no_setting_alone_is_refused_for_a_default_that_follows(void **state) {
+    int count;
+    const Setting *table = settings_table(&count);
+    for (int i = 0; i < count; i++) {
+        const Setting *setting = &table[i];
+        if (setting->type != SETTING_INTEGER || setting->role != ROLE_TRAINING) continue;
+        const double values[] = {setting->minimum, setting->minimum + 4, setting->maximum};
+        for (int k = 0; k < 3; k++) {
+            char text[128], value[64];
+            Job *job = NULL;
+            Error err = {""};
+            snprintf(text, sizeof text, "%s: %s", setting->key,
+                     setting_format(setting, values[k], value, sizeof value));
+            Status status = job_parse("j", text, NULL, 0, &job, &err);
+            if (status != STATUS_OK &&
+                (strstr(err.text, setting->key) == NULL || strstr(err.text, "gradient_shards (8)") != NULL ||
+                 (strstr(err.text, "n_head") != NULL && strcmp(setting->key, "model.n_head") != 0)))
+                fail_msg("%s: %s", text, err.text);
+            job_free(job);
+        }
+    }
 }
 
 /* --- overrides --------------------------------------------------------------------------------------------------- */
@@ -510,7 +574,7 @@ static void overrides_are_checked_like_the_file(void **state) {
     check_override_refused("{}", "evaluate.prompts=8,9",
                            "--set evaluate.prompts=8,9: evaluate.prompts: expected one "
                            "value for the whole job, found a list");
-    check_override_refused("{}", "model.n_embd=100",
+    check_override_refused("model.n_head: 3", "model.n_embd=100",
                            "--set model.n_embd=100: model.n_embd (100) must be divisible by model.n_head (3)");
     const char *const rounds = "task: {n_points: 10}\nevaluate: {rounds: 6}"; /* what fits until it is overridden */
     check_override_refused(rounds, "task.n_points=8",
@@ -799,6 +863,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(what_means_nothing_without_rounds_is_as_if_not_given),
         cmocka_unit_test(several_values_of_what_means_nothing_are_one_training),
         cmocka_unit_test(sizes_have_limits),
+        cmocka_unit_test(a_default_that_nobody_set_follows_what_it_must_fit),
+        cmocka_unit_test(no_setting_alone_is_refused_for_a_default_that_follows),
         cmocka_unit_test(overrides_replace_what_the_file_says),
         cmocka_unit_test(a_list_in_brackets_overrides_as_in_the_file),
         cmocka_unit_test(a_mark_of_unicode_in_front_of_a_file_is_skipped),
