@@ -11,12 +11,19 @@
 #include <string.h>
 #include <time.h>
 
+/* A record of an id: the how manieth of its folder, and what decides between it and others. */
+typedef struct Candidate {
+    int folder, at;
+    RecordRank rank; /* its fingerprint is one of the export's */
+} Candidate;
+
 /* What is known of an id after the first pass. */
 typedef struct Entry {
     Id id;
-    int occurrences, seen; /* in the first pass; in the second so far */
-    bool failures;         /* it has only failed: else failures are not counted as occurrences */
-    bool is_training;
+    bool is_training, has_best;
+    int in_folder;         /* records met in the folder of own */
+    Candidate own, best;   /* the answer of the folder met last; the best of those before */
+    int seen_folder, seen; /* in the second pass so far */
     TrainingSpec spec;
 } Entry;
 
@@ -24,10 +31,14 @@ typedef struct Export {
     ExportTable table;
     RowWriter *rows;
     void *index; /* tree of Entry */
+    int folder;  /* that is being read */
+    char **fingerprints;
+    int n_fingerprints;
     Settings defaults;
     HeaderRecord header; /* of the run being read, until its end is known */
     bool header_open;
-    long orphans, runs;
+    long orphans, runs, conflicts;
+    Id first_conflict;
 } Export;
 
 const char *export_table_name(int table) {
@@ -76,27 +87,64 @@ static const Id *id_of(const Record *record) {
     return NULL;
 }
 
+/* The export's own copy of a fingerprint, of which there are few; NULL: no memory. */
+static const char *known_fingerprint(Export *export, const char *text) {
+    for (int i = export->n_fingerprints; i > 0; i--) /* mostly the last one again */
+        if (strcmp(export->fingerprints[i - 1], text) == 0) return export->fingerprints[i - 1];
+    char **more = realloc(export->fingerprints, ((size_t) export->n_fingerprints + 1) * sizeof *more);
+    if (more != NULL) export->fingerprints = more;
+    char *copy = more != NULL ? strdup(text) : NULL;
+    if (copy != NULL) export->fingerprints[export->n_fingerprints++] = copy;
+    return copy;
+}
+
+/* The record that stands for an id. */
+static const Candidate *taken(const Entry *entry) {
+    return entry->has_best && !record_rank_before(&entry->own.rank, &entry->best.rank) ? &entry->best : &entry->own;
+}
+
+/* Takes a further record of an id into account. */
+static void add_candidate(Export *export, Entry *entry, const RecordRank *rank) {
+    bool first = entry->in_folder == 0;
+    bool conflict = (!first && record_rank_conflict(&entry->own.rank, rank)) ||
+                    (entry->has_best && record_rank_conflict(&entry->best.rank, rank));
+    if (conflict && export->conflicts++ == 0) export->first_conflict = entry->id;
+    if (!first && entry->own.folder != export->folder) {
+        entry->best = *taken(entry);
+        entry->has_best = true;
+        entry->in_folder = 0;
+    }
+    int at = entry->in_folder++;
+    if (at > 0 && rank->failure && !entry->own.rank.failure) return;
+    entry->own = (Candidate){export->folder, at, *rank};
+}
+
 static Status index_record(void *context, uint64_t offset, Record *record, Error *err) {
     Export *export = context;
     const Id *id = id_of(record);
+    RecordRank rank;
     export->runs += record->kind == RECORD_HEADER;
     if (id == NULL) return STATUS_OK;
-    Entry *entry = make_entry(export, *id);
+    Status status = record_rank(record, &rank, err);
+    if (status != STATUS_OK) return status;
+    rank.fingerprint = known_fingerprint(export, rank.fingerprint);
+    Entry *entry = rank.fingerprint != NULL ? make_entry(export, *id) : NULL;
     if (entry == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the index of results");
-    bool failed = record_is_failure(record);
     if (record->kind == RECORD_TRAINING) entry->spec = record->of.training.spec;
     entry->is_training = record->kind == RECORD_TRAINING;
-    if (failed && entry->occurrences > 0 && !entry->failures) return STATUS_OK;
-    if (!failed && entry->failures) entry->occurrences = 0;
-    entry->failures = failed;
-    entry->occurrences++;
+    add_candidate(export, entry, &rank);
     return STATUS_OK;
 }
 
 /* Whether this record is the one of its id that counts; what a live run added since the first pass is not looked at. */
 static bool counts(Export *export, const Record *record) {
     Entry *entry = find_entry(export, *id_of(record));
-    return entry != NULL && entry->failures == record_is_failure(record) && ++entry->seen == entry->occurrences;
+    if (entry == NULL) return false;
+    if (entry->seen_folder != export->folder) entry->seen = 0;
+    entry->seen_folder = export->folder;
+    const Candidate *one = taken(entry);
+    return entry->seen++ == one->at && one->folder == export->folder &&
+           !record_is_failure(record) == !one->rank.failure;
 }
 
 /* --- rows ------------------------------------------------------------------------------------------------------- */
@@ -319,18 +367,36 @@ static Status write_record(void *context, uint64_t offset, Record *record, Error
     return rows_status(export->rows, err);
 }
 
-/* Writes a table of dir by a writer (NULL: no memory), and frees that. */
-static Status write_table(const char *dir, ExportTable table, RowWriter *rows, char *warning, size_t warning_bytes,
-                          Error *err) {
+/* Reads all folders. What is wrong with their files is told in warning once, by the first pass. */
+static Status read_all(Export *export, const char *const *dirs, int n_dirs, RecordVisitor visit, char *warning,
+                       size_t warning_bytes, Error *err) {
+    Status status = STATUS_OK;
+    for (int i = 0; i < n_dirs && status == STATUS_OK; i++) {
+        size_t used = warning != NULL ? strlen(warning) : 0;
+        char again[256];
+        long runs = export->runs;
+        export->folder = i;
+        if (warning != NULL && used > 0 && used + 1 < warning_bytes) warning[used++] = '\n';
+        status = journal_read(dirs[i], visit, export, warning != NULL ? warning + used : again,
+                              warning != NULL ? warning_bytes - used : sizeof again, err);
+        if (warning != NULL && warning[used] == '\0' && used > 0) warning[used - 1] = '\0';
+        if (status == STATUS_OK && warning != NULL && export->runs == runs)
+            status = error_set(err, STATUS_DATA, "%s: no results: expected records-*.tfrecord files of a run", dirs[i]);
+    }
+    return status;
+}
+
+/* Writes a table of the folders by a writer (NULL: no memory), and frees that. */
+static Status write_table(const char *const *dirs, int n_dirs, ExportTable table, RowWriter *rows, char *warning,
+                          size_t warning_bytes, Error *err) {
     Export export = {.table = table, .rows = rows, .defaults = settings_default()};
+    char id[ID_TEXT_BYTES];
     warning[0] = '\0';
     if (export.rows == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the rows of a table");
-    Status status = journal_read(dir, index_record, &export, warning, warning_bytes, err);
-    if (status == STATUS_OK && export.runs == 0)
-        status = error_set(err, STATUS_DATA, "%s: no results: expected records-*.tfrecord files of a run", dir);
+    Status status = read_all(&export, dirs, n_dirs, index_record, warning, warning_bytes, err);
     if (status == STATUS_OK) {
         if (rows_naming(export.rows)) name_columns(&export);
-        status = journal_read(dir, write_record, &export, warning, warning_bytes, err);
+        status = read_all(&export, dirs, n_dirs, write_record, NULL, 0, err);
         close_header(&export, NULL);
     }
     if (export.orphans > 0) {
@@ -338,31 +404,46 @@ static Status write_table(const char *dir, ExportTable table, RowWriter *rows, c
         snprintf(warning + used, warning_bytes - used, "%s%ld cells left out: their training is in no record",
                  used > 0 ? "\n" : "", export.orphans);
     }
+    if (status == STATUS_OK && export.conflicts > 0)
+        status =
+            error_set(err, STATUS_FAILED,
+                      "%ld result%s differ%s from another of the same id under the same numerics, which must not be "
+                      "(the first: %s); one of each was taken, palinode merge shows the places",
+                      export.conflicts, export.conflicts == 1 ? "" : "s", export.conflicts == 1 ? "s" : "",
+                      id_text(export.first_conflict, id));
     tdestroy(export.index, free);
+    for (int i = 0; i < export.n_fingerprints; i++)
+        free(export.fingerprints[i]);
+    free(export.fingerprints);
     Status written = rows_finish(export.rows, err); /* it is not about a record file: its message goes first */
     return written != STATUS_OK ? written : status;
 }
 
-Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
+Status export_table(const char *const *dirs, int n_dirs, ExportTable table, RowFormat format, FILE *out, char *warning,
                     size_t warning_bytes, Error *err) {
-    return write_table(dir, table, rows_create(out, format), warning, warning_bytes, err);
+    return write_table(dirs, n_dirs, table, rows_create(out, format), warning, warning_bytes, err);
 }
 
-Status export_database(const char *dir, const char *path, char *warning, size_t warning_bytes, Error *err) {
+Status export_database(const char *const *dirs, int n_dirs, const char *path, char *warning, size_t warning_bytes,
+                       Error *err) {
     Database *database;
-    Status status = database_create(path, &database, err);
+    Status status = database_create(path, &database, err), alarm = STATUS_OK;
     if (status != STATUS_OK) return status;
-    char orphans[512]; /* the same files are read again: what is wrong with them is told once, with the metrics */
+    char again[512]; /* the same files are read again: what is wrong with them is told once, with the metrics */
     for (ExportTable table = EXPORT_METRICS; export_table_name(table) != NULL && status == STATUS_OK; table++) {
         bool first = table == EXPORT_METRICS;
-        status = write_table(dir, table, rows_create_table(database, export_table_name(table)),
-                             first ? warning : orphans, first ? warning_bytes : sizeof orphans, err);
+        status = write_table(dirs, n_dirs, table, rows_create_table(database, export_table_name(table)),
+                             first ? warning : again, first ? warning_bytes : sizeof again, err);
+        if (status != STATUS_FAILED) continue;
+        alarm = status; /* the table is whole; err says what is wrong */
+        status = STATUS_OK;
     }
     database_add_index(database, "metrics", "metric, predictor, \"index\"");
     database_add_index(database, "metrics", "training_id");
     database_add_index(database, "trainings", "training_id");
     database_add_index(database, "loss", "training_id, step");
-    Status finished = database_finish(database, status == STATUS_OK ? err : NULL);
-    if (status == STATUS_OK && finished != STATUS_OK) error_prefix(err, finished, "%s", path);
-    return status != STATUS_OK ? status : finished;
+    Error trouble;
+    Status finished = database_finish(database, &trouble);
+    if (status != STATUS_OK) return status;
+    return finished != STATUS_OK ? error_set(err, finished, "%s: %s", path, trouble.text) : alarm;
 }

@@ -1,8 +1,9 @@
 /* Results as long tables in CSV, JSON lines or a SQLite database, straight from the record files.
  *
  * Two passes over the records: the first notes which ids there are and the settings of every training, the second
- * writes rows. Memory is that of the index, whatever the length of the table. Of records with the same id the last one
- * counts. Rows come in the order of the files. */
+ * writes rows. Memory is that of the index, whatever the length of the table. Which of the
+ * records with one id counts does not depend on the order of folders (proto/wire/record_content.h). Rows come in the
+ * order of the files. */
 #ifndef ANALYSIS_EXPORT_H
 #define ANALYSIS_EXPORT_H
 
@@ -22,14 +23,16 @@ typedef enum ExportTable { EXPORT_METRICS, EXPORT_TRAININGS, EXPORT_LOSS, EXPORT
 /* The table's name in commands ("metrics"); NULL past the last. */
 const char *export_table_name(int table);
 
-/* Writes one table of the folder dir to out. warning gets a line per damaged file (journal_read) and one when cells had
- * to be left out because their training is in no record. STATUS_DATA when dir holds no run; STATUS_IO. */
-Status export_table(const char *dir, ExportTable table, RowFormat format, FILE *out, char *warning,
+/* Writes one table of the folders to out. warning gets a line per damaged file (journal_read) and one when cells had to
+ * be left out because their training is in no record. STATUS_DATA when a folder holds no run; STATUS_IO; STATUS_FAILED:
+ * all is written, but some results of one id and fingerprint differ, which must not be. */
+Status export_table(const char *const *dirs, int n_dirs, ExportTable table, RowFormat format, FILE *out, char *warning,
                     size_t warning_bytes, Error *err);
 
 /* Writes all tables into a new SQLite database, the file path, which must not exist; each has the columns that CSV has,
  * typed, and indexes. warning as export_table. After a failure the file is of no use, but there. */
-Status export_database(const char *dir, const char *path, char *warning, size_t warning_bytes, Error *err);
+Status export_database(const char *const *dirs, int n_dirs, const char *path, char *warning, size_t warning_bytes,
+                       Error *err);
 
 /* A column for every setting, of trainings only or with critics and evaluation; undefined where it does not apply. */
 void settings_columns(RowWriter *rows, const Settings *settings, Predictor predictor, bool critics);

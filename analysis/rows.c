@@ -88,7 +88,20 @@ static void append_text(RowWriter *writer, const char *text) {
     append(writer, text, strlen(text));
 }
 
+/* Whether a spreadsheet would take a text for a formula, which may be anything that somebody wrote into a folder; lists
+ * of numbers are none. */
+static bool is_formula(const char *text) {
+    return text[0] != '\0' && strchr("=+-@\t\r", text[0]) != NULL && text[strspn(text, "0123456789.;eE+-")] != '\0';
+}
+
 static void append_csv_quoted(RowWriter *writer, const char *text) {
+    if (is_formula(text)) {
+        append_text(writer, "\"'"); /* then it is text */
+        for (const char *c = text; *c != '\0'; c++)
+            append(writer, *c == '"' ? "\"\"" : c, *c == '"' ? 2 : 1);
+        append_text(writer, "\"");
+        return;
+    }
     if (text[strcspn(text, ",\"\r\n")] == '\0') {
         append_text(writer, text);
         return;

@@ -3,6 +3,7 @@
  * A row is written column by column in a fixed order. The header line of CSV and the columns of a database's table come
  * from the same code: with the writer in its naming pass (rows_naming) every call tells its column's name in place of
  * the value, so that order and names are kept in one place. Undefined values are empty in CSV and null elsewhere.
+ * In CSV a text that a spreadsheet would take for a formula (=, +, -, @ first) gets an apostrophe before it.
  * Numbers are the shortest text that reads back equal, in a database numbers; true and false are 1 and 0 there. The
  * writer holds one row, whatever the length of the table; it knows nothing of what is written. */
 #ifndef ANALYSIS_ROWS_H

@@ -66,6 +66,7 @@ static Status add_series(Table *table, Series series, Error *err) {
     Status status = grow(&table->series, table->n_series, sizeof *table->series, err);
     if (status != STATUS_OK) return status;
     series.order = table->n_series;
+    series.folder = table->folder;
     table->series[table->n_series++] = series;
     return STATUS_OK;
 }
@@ -73,7 +74,7 @@ static Status add_series(Table *table, Series series, Error *err) {
 static Status add_training(Table *table, bool ended, const TrainingRecord *record, Error *err) {
     Status status = grow(&table->trainings, table->n_trainings, sizeof *table->trainings, err);
     if (status != STATUS_OK) return status;
-    table->trainings[table->n_trainings] = (Training){ended, table->n_trainings, *record};
+    table->trainings[table->n_trainings] = (Training){ended, table->n_trainings, table->folder, *record};
     spec_drop_inactive(&table->trainings[table->n_trainings].record.spec);
     table->n_trainings++;
     return STATUS_OK;
@@ -259,8 +260,6 @@ static int compare_rounds(const void *a, const void *b) {
 static int compare_training_ids(const void *a, const void *b) {
     const Training *left = a, *right = b;
     int order = memcmp(&left->record.training_id, &right->record.training_id, sizeof(Id));
-    bool left_failed = left->record.outcome == OUTCOME_FAILED, right_failed = right->record.outcome == OUTCOME_FAILED;
-    if (order == 0) order = right_failed - left_failed; /* a failure never hides a result */
     return order != 0 ? order : left->order - right->order;
 }
 
@@ -279,19 +278,101 @@ static void sort(void *array, int count, size_t element_bytes, int (*compare)(co
 
 /* --- settling --------------------------------------------------------------------------------------------------- */
 
-/* Sorts trainings by id and keeps one of each: the last result read, or the last failure if there is no result. */
-static void settle_trainings(Table *table) {
+/* The record that a series or a training came from, borrowing what it owns. */
+static Record record_of_series(const Series *series) {
+    const Settings *settings = &series->settings;
+    if (series->predictor == PREDICTOR_MODEL)
+        return (Record){.kind = RECORD_CELL,
+                        .of.cell = {.cell_id = series->cell_id,
+                                    .training_id = series->training_id,
+                                    .critic = settings->critic,
+                                    .prompts = settings->evaluation.prompts,
+                                    .self_check_accuracy = series->self_check_accuracy,
+                                    .curves = series->curves,
+                                    .fingerprint = series->fingerprint,
+                                    .rounds = series->rounds}};
+    return (Record){.kind = RECORD_BASELINE,
+                    .of.baseline = {.baseline_id = series->cell_id,
+                                    .task = settings->training.task,
+                                    .seed = settings->training.seed,
+                                    .critic = settings->critic,
+                                    .prompts = settings->evaluation.prompts,
+                                    .predictor = series->predictor,
+                                    .gd_steps = settings->evaluation.gd_steps,
+                                    .self_check_accuracy = series->self_check_accuracy,
+                                    .curves = series->curves,
+                                    .fingerprint = series->fingerprint}};
+}
+
+static Record record_of_training(const Training *training) {
+    return (Record){.kind = RECORD_TRAINING, .of.training = training->record};
+}
+
+/* One of the records of an id, in the order of folders and, in each, as they were read. */
+typedef struct Candidate {
+    Record record; /* borrows */
+    int folder;
+} Candidate;
+
+static Status note_conflict(Table *table, const Candidate *taken, const Candidate *other, Error *err) {
+    TableConflict *conflict = &table->conflicts[table->n_conflicts];
+    if (table->n_conflicts++ >= CONFLICTS_KEPT) return STATUS_OK;
+    *conflict = (TableConflict){.kind = taken->record.kind,
+                                .id = record_id(&taken->record),
+                                .folder = taken->folder,
+                                .other_folder = other->folder};
+    snprintf(conflict->fingerprint, sizeof conflict->fingerprint, "%s", record_fingerprint(&taken->record));
+    return record_compare(&taken->record, &other->record, &conflict->difference, err);
+}
+
+/* Chooses among the n records of one id: of each folder the last, but no failure for a result; of the folders by rank.
+ */
+static Status choose(Table *table, const Candidate *candidates, int n, int *taken, Error *err) {
+    RecordRank *ranks = malloc((size_t)n * sizeof *ranks);
+    if (ranks == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory to choose among %d records", n);
+    Status status = STATUS_OK;
+    int best = -1, own = -1; /* own: the answer of the folder that is looked at */
+    for (int i = 0; i < n && status == STATUS_OK; i++) {
+        status = record_rank(&candidates[i].record, &ranks[i], err);
+        if (status != STATUS_OK) break;
+        if (own < 0 || !ranks[i].failure || ranks[own].failure) own = i;
+        bool last = i + 1 == n || candidates[i + 1].folder != candidates[i].folder;
+        if (!last) continue;
+        if (best < 0 || record_rank_before(&ranks[own], &ranks[best])) best = own;
+        own = -1;
+    }
+    for (int i = 0; i < n && status == STATUS_OK; i++)
+        if (record_rank_conflict(&ranks[best], &ranks[i]))
+            status = note_conflict(table, &candidates[best], &candidates[i], err);
+    free(ranks);
+    *taken = best;
+    return status;
+}
+
+/* Sorts trainings by id and keeps one of each. */
+static Status settle_trainings(Table *table, Error *err) {
     sort(table->trainings, table->n_trainings, sizeof *table->trainings, compare_training_ids);
     int kept = 0;
-    for (int i = 0; i < table->n_trainings; i++) {
-        Training *next = &table->trainings[i];
-        if (i + 1 < table->n_trainings && id_equal(next->record.training_id, next[1].record.training_id)) {
-            training_free(&next->record);
-        } else {
-            table->trainings[kept++] = *next;
-        }
+    Status status = STATUS_OK;
+    for (int i = 0, n; i < table->n_trainings; i += n) {
+        Training *group = &table->trainings[i];
+        int taken = 0;
+        for (n = 1; i + n < table->n_trainings && id_equal(group[n].record.training_id, group->record.training_id);)
+            n++;
+        Candidate *candidates = n > 1 && status == STATUS_OK ? calloc((size_t)n, sizeof *candidates) : NULL;
+        if (n > 1 && status == STATUS_OK && candidates == NULL)
+            status = error_set(err, STATUS_NO_MEMORY, "no memory to choose among %d records", n);
+        for (int k = 0; candidates != NULL && k < n; k++)
+            candidates[k] = (Candidate){record_of_training(&group[k]), group[k].folder};
+        if (candidates != NULL) status = choose(table, candidates, n, &taken, err);
+        free(candidates);
+        if (taken < 0) taken = 0;
+        for (int k = 0; k < n; k++)
+            if (k != taken) training_free(&group[k].record);
+        table->trainings[kept++] = group[taken];
     }
     table->n_trainings = kept;
+    return status;
 }
 
 static const Training *find_training(const Table *table, Id id) {
@@ -300,24 +381,36 @@ static const Training *find_training(const Table *table, Id id) {
                    compare_id_with_training);
 }
 
-/* Keeps the last read series of each id and gives cells the settings of their training. Trainings are sorted by id. */
-static void settle_series(Table *table) {
+/* Keeps one series of each id and gives cells the settings of their training. Trainings are sorted by id. */
+static Status settle_series(Table *table, Error *err) {
     sort(table->series, table->n_series, sizeof *table->series, compare_series_ids);
     int kept = 0;
-    for (int i = 0; i < table->n_series; i++) {
-        Series *next = &table->series[i];
-        bool last = i + 1 == table->n_series || !id_equal(next->cell_id, next[1].cell_id);
-        const Training *training = next->predictor == PREDICTOR_MODEL ? find_training(table, next->training_id) : NULL;
-        bool orphan = next->predictor == PREDICTOR_MODEL && training == NULL;
-        if (last && orphan) table->orphans++;
-        if (!last || orphan) {
-            series_free(next);
-            continue;
-        }
-        if (training != NULL) next->settings.training = training->record.spec;
-        table->series[kept++] = *next;
+    Status status = STATUS_OK;
+    for (int i = 0, n; i < table->n_series; i += n) {
+        Series *group = &table->series[i];
+        int taken = 0;
+        for (n = 1; i + n < table->n_series && id_equal(group[n].cell_id, group->cell_id);)
+            n++;
+        Candidate *candidates = n > 1 && status == STATUS_OK ? calloc((size_t)n, sizeof *candidates) : NULL;
+        if (n > 1 && status == STATUS_OK && candidates == NULL)
+            status = error_set(err, STATUS_NO_MEMORY, "no memory to choose among %d records", n);
+        for (int k = 0; candidates != NULL && k < n; k++)
+            candidates[k] = (Candidate){record_of_series(&group[k]), group[k].folder};
+        if (candidates != NULL) status = choose(table, candidates, n, &taken, err);
+        free(candidates);
+        if (taken < 0) taken = 0;
+        bool model = group[taken].predictor == PREDICTOR_MODEL;
+        const Training *training = model ? find_training(table, group[taken].training_id) : NULL;
+        bool orphan = model && training == NULL;
+        table->orphans += orphan;
+        for (int k = 0; k < n; k++)
+            if (k != taken || orphan) series_free(&group[k]);
+        if (orphan) continue;
+        if (training != NULL) group[taken].settings.training = training->record.spec;
+        table->series[kept++] = group[taken];
     }
     table->n_series = kept;
+    return status;
 }
 
 /* One rollout gives all rounds: of the cells of a model under a critic, one with fewer rounds, or none, says nothing
@@ -341,10 +434,9 @@ static void drop_fewer_rounds(Table *table) {
 }
 
 Status table_expect(Table *table, const Job *job, Error *err) {
-    settle_trainings(table);
+    Status status = settle_trainings(table, err);
     uint64_t points = job_grid_points(job);
     int known = table->n_trainings;
-    Status status = STATUS_OK;
     for (uint64_t i = 0; i < points && status == STATUS_OK; i++) {
         TrainingRecord expected = {0};
         if (!job_training(job, i, &expected.spec)) continue;
@@ -389,8 +481,9 @@ static Status find_seeds(Table *table, Error *err) {
 }
 
 Status table_finish(Table *table, Error *err) {
-    settle_trainings(table);
-    settle_series(table);
+    Status status = settle_trainings(table, err);
+    if (status == STATUS_OK) status = settle_series(table, err);
+    if (status != STATUS_OK) return status;
     drop_fewer_rounds(table);
     sort(table->trainings, table->n_trainings, sizeof *table->trainings, compare_trainings);
     sort(table->series, table->n_series, sizeof *table->series, compare_series);
@@ -422,6 +515,7 @@ Status table_read(const char *const *dirs, int n_dirs, Table **out, char *warnin
     for (int i = 0; i < n_dirs && status == STATUS_OK; i++) {
         size_t used = strlen(warning);
         int runs = table->n_headers;
+        table->folder = i;
         if (used > 0 && used + 1 < warning_bytes) warning[used++] = '\n';
         status = journal_read(dirs[i], table_add, table, warning + used, warning_bytes - used, err);
         if (status == STATUS_OK && table->n_headers == runs)

@@ -2,15 +2,16 @@
  *
  * A series is one predictor (the trained model or a baseline) under one critic: the long table's rows of one cell, kept
  * together as curves. A configuration is all settings except the seed; series are sorted so that those of one
- * configuration lie side by side, by seed. Of records with the same id (re-runs) the last read wins, but a
- * failure never hides a result; of cells that differ in their number of rounds alone, the one with most stands for all.
- * Which settings vary (the axes) is found out from the data. The table knows nothing of statistics, files to write or
- * looks. */
+ * configuration lie side by side, by seed. Which of the records with one id is taken does not depend on the order of
+ * folders (proto/wire/record_content.h); of cells that differ in their number of rounds alone, the one with most stands
+ * for all. Which settings vary (the axes) is found out from the data. The table knows nothing of statistics, files to
+ * write or looks. */
 #ifndef ANALYSIS_TABLE_H
 #define ANALYSIS_TABLE_H
 
 #include "jobs/job.h"
 #include "proto/wire/codec.h"
+#include "proto/wire/record_content.h"
 
 /* One predictor under one critic for one seed. */
 typedef struct Series {
@@ -22,20 +23,29 @@ typedef struct Series {
     Curves curves;
     RoundCurves rounds; /* count 0: the cell has none, nor has any baseline */
     char *fingerprint;
-    int order; /* in which it was read */
+    int order, folder; /* in which it was read; in which folder it was found */
 } Series;
 
 /* One training that was asked for, and what became of it. */
 typedef struct Training {
-    bool ended; /* false: only known from a job, the record says nothing but training_id and spec */
-    int order;  /* in which it was read */
+    bool ended;        /* false: only known from a job, the record says nothing but training_id and spec */
+    int order, folder; /* as of a series */
     TrainingRecord record;
 } Training;
 
 /* "done", "diverged", "failed". */
 const char *outcome_name(Outcome outcome);
 
-enum { AXES_MAX = 64 };
+enum { AXES_MAX = 64, CONFLICTS_KEPT = 20 };
+
+/* Two results of one id and one fingerprint that differ, which must not be: palinode merge shows the places. */
+typedef struct TableConflict {
+    RecordKind kind;
+    Id id;
+    char fingerprint[128];
+    RecordDifference difference; /* a: of the one that is taken */
+    int folder, other_folder;
+} TableConflict;
 
 typedef struct Table {
     int n_series, n_trainings, n_headers;
@@ -43,6 +53,9 @@ typedef struct Table {
     Training *trainings;   /* sorted: settings, seed */
     HeaderRecord *headers; /* one per run, in the order read */
     int orphans;           /* cells whose training is in no record: left out */
+    int folder;            /* that is being read */
+    int n_conflicts;       /* all; of them the first few: */
+    TableConflict conflicts[CONFLICTS_KEPT];
     int n_axes;
     const Setting *axes[AXES_MAX]; /* settings with more than one value, in table order */
     int n_seeds;

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 typedef struct AnalyzeOptions {
     const char *output, *claims;
@@ -41,7 +42,12 @@ static Status make_dir(const char *out, const char *name, char path[PATH_MAX], E
     if (snprintf(path, PATH_MAX, "%s%s%s", out, name[0] != '\0' ? "/" : "", name) >= PATH_MAX)
         return error_set(err, STATUS_IO, "%s: the path is too long", out);
     if (mkdir(path, 0777) != 0 && errno != EEXIST)
-        return error_set(err, STATUS_IO, "%s: cannot be made: %s", path, strerror(errno));
+        return error_set(err, STATUS_IO, "%s: cannot be made: %s; -o DIR puts tables, figures and report elsewhere",
+                         path, strerror(errno));
+    if (access(path, W_OK | X_OK) != 0)
+        return error_set(err, STATUS_IO,
+                         "%s: cannot be written to: %s; -o DIR puts tables, figures and report elsewhere", path,
+                         strerror(errno));
     return STATUS_OK;
 }
 
@@ -169,6 +175,25 @@ static Status read_results(const char *const *dirs, int n_dirs, const AnalyzeOpt
     return status;
 }
 
+/* Results that contradict each other are named, on stderr as they are no result; the others are shown as ever. */
+static Status tell_conflicts(const Table *table, const char *const *dirs, Error *err) {
+    int n = table->n_conflicts;
+    for (int i = 0; i < n && i < CONFLICTS_KEPT; i++) {
+        const TableConflict *conflict = &table->conflicts[i];
+        char id[ID_TEXT_BYTES], difference[256];
+        fprintf(stderr, "palinode: conflict: %s %s under '%s': %s, in %s and %s\n", record_kind_name(conflict->kind),
+                id_text(conflict->id, id), TEXT_SHOWN(conflict->fingerprint),
+                record_difference_text(&conflict->difference, difference, sizeof difference),
+                TEXT_SHOWN(dirs[conflict->folder]), TEXT_SHOWN(dirs[conflict->other_folder]));
+    }
+    if (n == 0) return STATUS_OK;
+    return error_set(
+        err, STATUS_FAILED,
+        "%d result%s differ%s from another of the same id under the same numerics, which must not be; what is "
+        "shown is one of each, the same whatever the order of folders (palinode merge shows the places)",
+        n, n == 1 ? "" : "s", n == 1 ? "s" : "");
+}
+
 static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions *options, Error *err) {
     Analysis analysis = {0};
     Status status = read_results(dirs, n_dirs, options, &analysis, err);
@@ -178,6 +203,7 @@ static Status analyze(const char *const *dirs, int n_dirs, const AnalyzeOptions 
     fflush(stdout); /* the table is there before figures take their time */
     if (status == STATUS_OK)
         status = write_files(&analysis, options->output != NULL ? options->output : dirs[0], options->png, err);
+    if (status == STATUS_OK) status = tell_conflicts(analysis.table, dirs, err);
     verdicts_free(analysis.verdicts);
     families_free(analysis.families);
     completeness_free(analysis.completeness);
@@ -218,8 +244,9 @@ int command_analyze(int argc, char **argv) {
         .usage = "DIR... [-o DIR] [options]",
         .summary = "tables, verdicts on claims, figures and a report from results",
         .details =
-            "Results of several folders are read as one; of equal ids the last counts. A run that goes on is\n"
-            "told as far as it is. First it says what is missing, then means and intervals over seeds, what each\n"
+            "Results of several folders are read as one; which of one id counts does not depend on their order,\n"
+            "and results that contradict each other are named (exit code 1). A run that goes on is told as far\n"
+            "as it is. First it says what is missing, then means and intervals over seeds, what each\n"
             "axis does (paired by seed), and what became of the jobs' claims: supported, contradicted or\n"
             "inconclusive. docs/statistics.md says when, docs/analysis.md what every figure is. Figures are drawn\n"
             "by gnuplot; without it the tables are written all the same, and the exit code is 1.",

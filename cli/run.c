@@ -18,6 +18,7 @@
 #include "coordinator/slurm.h"
 #include "coordinator/status_file.h"
 #include "proto/base/clock.h"
+#include "proto/base/text.h"
 #include "worker/agent.h"
 #include "worker/kernels/kernels.h"
 #include "worker/trial.h"
@@ -358,7 +359,7 @@ static Status finish(Run *run, Error *err) {
     bool moved;
     Record end = {.kind = RECORD_END};
     RunView view;
-    char text[sizeof run->dir + 256], so_far[DURATION_BYTES];
+    char text[4 * sizeof run->dir + 256], dir[4 * sizeof run->dir], so_far[DURATION_BYTES];
     Status status = dispatch_step(run->dispatch, clock_monotonic_s(), &moved, err);
     if (status != STATUS_OK) return status;
     dispatch_end_record(run->dispatch, &end.of.end);
@@ -373,7 +374,8 @@ static Status finish(Run *run, Error *err) {
              "%s after %s: %llu of %llu trainings done, %llu diverged, %llu failed; palinode analyze %s shows them",
              view.stop_reason, progress_duration(view.elapsed_s, so_far, sizeof so_far),
              (unsigned long long)view.trainings_done, (unsigned long long)view.trainings,
-             (unsigned long long)view.trainings_diverged, (unsigned long long)view.trainings_failed, run->dir);
+             (unsigned long long)view.trainings_diverged, (unsigned long long)view.trainings_failed,
+             text_word(run->dir, dir, sizeof dir));
     if (!run->options.quiet) terminal_say(&run->terminal, text);
     return run->options.json ? print_json(run, &view, err) : STATUS_OK;
 }

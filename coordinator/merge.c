@@ -223,20 +223,20 @@ static Status read_occurrence(const Merge *merge, const Occurrence *at, Record *
                      at->offset);
 }
 
-/* Whether b is taken before a, both the answers of their folders. */
+/* Whether b is taken before a, both the answers of their folders. Of equal results the bytes decide, provenance and
+ * all, so that merging in any order gives the same file. */
 static Status takes_over(const Record *a, const Record *b, bool *over, Error *err) {
-    if (record_is_failure(a) != record_is_failure(b)) {
-        *over = record_is_failure(a);
-        return STATUS_OK;
-    }
-    int order = strverscmp(record_fingerprint(b), record_fingerprint(a));
-    *over = order > 0;
-    if (order != 0) return STATUS_OK;
+    RecordRank ranks[2];
+    Status status = record_rank(a, &ranks[0], err);
+    if (status == STATUS_OK) status = record_rank(b, &ranks[1], err);
+    if (status != STATUS_OK) return status;
+    *over = record_rank_before(&ranks[1], &ranks[0]);
+    if (*over || record_rank_before(&ranks[0], &ranks[1])) return STATUS_OK;
     Bytes bytes[2] = {{0}};
-    Status status = record_encode(a, &bytes[0], err);
+    status = record_encode(a, &bytes[0], err);
     if (status == STATUS_OK) status = record_encode(b, &bytes[1], err);
     if (status == STATUS_OK) {
-        order = memcmp(bytes[1].data, bytes[0].data, bytes[0].size < bytes[1].size ? bytes[0].size : bytes[1].size);
+        int order = memcmp(bytes[1].data, bytes[0].data, bytes[0].size < bytes[1].size ? bytes[0].size : bytes[1].size);
         *over = order < 0 || (order == 0 && bytes[1].size < bytes[0].size);
     }
     bytes_free(&bytes[0]);

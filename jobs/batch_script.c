@@ -3,6 +3,7 @@
 #include "jobs/batch_script.h"
 
 #include "jobs/words.h"
+#include "proto/base/text.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -63,25 +64,10 @@ static Status check(const BatchScript *script, Error *err) {
 
 /* --- quoting ---------------------------------------------------------------------------------------------------- */
 
-/* One word for bash. */
-static void put_word(FILE *out, const char *word) {
-    if (word[0] != '\0' && word[strspn(word, plain)] == '\0') {
-        fputs(word, out);
-        return;
-    }
-    fputc('\'', out);
-    for (; *word != '\0'; word++)
-        if (*word == '\'')
-            fputs("'\\''", out);
-        else
-            fputc(*word, out);
-    fputc('\'', out);
-}
-
 /* A path, which no command shall take for an option. */
 static void put_path(FILE *out, const char *path) {
     if (path[0] == '-') fputs("./", out);
-    put_word(out, path);
+    text_print_word(out, path);
 }
 
 /* Text on one line of a comment. */
@@ -183,7 +169,7 @@ static void put_run(FILE *out, const BatchScript *script) {
     put_path(out, script->dir);
     for (int i = 0; i < script->n_overrides; i++) {
         fputs(" --set ", out);
-        put_word(out, script->overrides[i]);
+        text_print_word(out, script->overrides[i]);
     }
     fprintf(out, " \\\n    --workers-per-rank %lld", (long long)script->cpus_per_task);
     if (script->shards > 0) fprintf(out, " --shard \"$SLURM_ARRAY_TASK_ID/%lld\"", (long long)script->shards);

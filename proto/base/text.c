@@ -69,3 +69,27 @@ const char *text_shown(const char *text, char *shown, size_t size) {
     shown[used] = '\0';
     return shown;
 }
+
+void text_print_word(FILE *out, const char *text) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,=+@-";
+    if (text[0] != '\0' && text[strspn(text, plain)] == '\0') {
+        fputs(text, out);
+        return;
+    }
+    fputc('\'', out);
+    for (; *text != '\0'; text++)
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else
+            fputc(*text, out);
+    fputc('\'', out);
+}
+
+const char *text_word(const char *text, char *word, size_t size) {
+    FILE *out = fmemopen(word, size, "w"); /* cuts what is longer */
+    word[0] = '\0';
+    if (out == NULL) return text;
+    text_print_word(out, text);
+    fclose(out);
+    return word;
+}

@@ -7,6 +7,7 @@
 #define PROTO_BASE_TEXT_H
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* Bytes of the well-formed UTF-8 character at text (Unicode standard, table 3-7); 0: there is none, or the end. */
 size_t text_character(const char *text);
@@ -14,6 +15,12 @@ size_t text_character(const char *text);
 /* text as it can be shown, in shown (size bytes, at least 8), cut at a whole character with "..." where it is too long;
  * returns shown. */
 const char *text_shown(const char *text, char *shown, size_t size);
+
+/* Prints text as one word of a shell's command line: in single quotes where it needs them. */
+void text_print_word(FILE *out, const char *text);
+
+/* The same in word; returns word. */
+const char *text_word(const char *text, char *word, size_t size);
 
 /* The character at text as it is shown, in piece; returns how many bytes of text it stands for: at least one. */
 enum { SHOWN_CHARACTER_BYTES = 12 };

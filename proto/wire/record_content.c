@@ -3,6 +3,7 @@
 #include "proto/wire/record_content.h"
 
 #include "proto/wire/codec.h"
+#include "proto/wire/record_file.h"
 
 #include <assert.h>
 #include <math.h>
@@ -75,6 +76,27 @@ static Status encode_content(const Record *record, Bytes *out, Error *err) {
         content.of.model.fingerprint = "";
     }
     return record_encode(&content, out, err);
+}
+
+Status record_rank(const Record *record, RecordRank *out, Error *err) {
+    Bytes content = {0};
+    Status status = encode_content(record, &content, err);
+    if (status != STATUS_OK) return status;
+    *out = (RecordRank){.failure = record_is_failure(record),
+                        .fingerprint = record_fingerprint(record),
+                        .checksum = crc32c(content.data, content.size)};
+    bytes_free(&content);
+    return STATUS_OK;
+}
+
+bool record_rank_before(const RecordRank *a, const RecordRank *b) {
+    if (a->failure != b->failure) return b->failure;
+    int order = strverscmp(a->fingerprint, b->fingerprint);
+    return order != 0 ? order > 0 : a->checksum < b->checksum;
+}
+
+bool record_rank_conflict(const RecordRank *a, const RecordRank *b) {
+    return !a->failure && !b->failure && a->checksum != b->checksum && strcmp(a->fingerprint, b->fingerprint) == 0;
 }
 
 /* --- what differs most ------------------------------------------------------------------------------------------ */

@@ -19,6 +19,24 @@ const char *record_fingerprint(const Record *record);
 /* A training, cell or baseline that failed: no result, only the news that there is none. */
 bool record_is_failure(const Record *record);
 
+/* What decides between the records of one id, whatever the order in which they are found: a result counts before a
+ * failure, then the one whose fingerprint comes last in version order ("numerics 10" after "numerics 9"). Results of
+ * one fingerprint have one content; where they have not, which is a conflict, that with the smaller checksum is taken,
+ * so that all readers show the same. Within a folder the last record stands for the earlier ones, but a failure never
+ * for a result. */
+typedef struct RecordRank {
+    bool failure;
+    const char *fingerprint; /* borrowed */
+    uint32_t checksum;       /* of the content, without provenance */
+} RecordRank;
+
+/* STATUS_NO_MEMORY. */
+Status record_rank(const Record *record, RecordRank *out, Error *err);
+/* Whether a record is taken rather than another one. */
+bool record_rank_before(const RecordRank *a, const RecordRank *b);
+/* Whether two results of one id contradict each other: equal fingerprints promise equal content. */
+bool record_rank_conflict(const RecordRank *a, const RecordRank *b);
+
 /* Sets what a cell's record tells of how it was measured: prompts, and rounds with what belongs to them (of one without
  * rounds that stays). */
 void record_cell_evaluation(const CellRecord *cell, EvaluationSettings *evaluation);

@@ -1,6 +1,9 @@
 """palinode merge: pieces of a grid become one folder that every command takes."""
 
+import csv
+import io
 import json
+import shutil
 
 import pytest
 import records
@@ -137,3 +140,99 @@ def test_claims_of_every_job_that_ran_in_a_folder_are_tested(tmp_path):
     palinode("run", other, "-o", out, "-q")
     said = palinode("analyze", out).stdout
     assert "Claims: 2," in said and "deeper-is-other" in said and "wider-is-other" in said
+
+
+# --- results that contradict each other ---
+
+
+@pytest.fixture(scope="module")
+def contradiction(tmp_path_factory):
+    """Two folders with one cell of the same id and numerics and another value; what was patched into the second."""
+    folder = tmp_path_factory.mktemp("contradiction")
+    job = folder / "job.yaml"
+    job.write_text(STUDY.replace("count: 8", "count: 2"))
+    palinode("run", job, "-o", folder / "A", "-q")
+    shutil.copytree(folder / "A", folder / "B")
+    proto, changed = records.schema(), []
+
+    def alter(record):
+        if record.WhichOneof("of") == "cell" and not changed:
+            record.cell.curves.value[4] = 0.25  # nmse with 4 examples
+            changed.append(record.cell.cell_id.hex())
+
+    records.change(folder / "B/records-0001.tfrecord", proto, alter)
+    palinode("verify", folder / "B")
+    return folder, changed[0]
+
+
+def test_results_that_contradict_each_other_are_named_everywhere_and_shown_the_same_in_any_order(contradiction, tmp_path):
+    folder, cell = contradiction
+    a, b = folder / "A", folder / "B"
+    first = palinode("analyze", a, b, "-o", tmp_path / "ab", expect=1)
+    second = palinode("analyze", b, a, "-o", tmp_path / "ba", expect=1)
+    assert first.stdout == second.stdout
+    for said in (first.stderr, second.stderr):
+        assert f"conflict: cell {cell} under " in said and "nmse with 4 examples" in said and "0.25" in said
+        assert "1 result differs from another of the same id under the same numerics" in said
+    tables = [(tmp_path / which / "tables/summary.csv").read_bytes() for which in ("ab", "ba")]
+    assert tables[0] == tables[1]
+    rows = []
+    for folders in ((a, b), (b, a)):
+        done = palinode("export", *folders, "--format", "csv", expect=1)
+        assert cell in done.stderr
+        rows.append(sorted(done.stdout.splitlines()))
+        palinode("export", *folders, "--format", "sqlite", "-o", tmp_path / "x.db", expect=1)
+        assert (tmp_path / "x.db").stat().st_size > 0
+    assert rows[0] == rows[1]
+    palinode("merge", "-o", tmp_path / "m", a, b, expect=1)
+    palinode("diff", a, b, "--exit-code", expect=1)
+
+
+def test_a_contradiction_within_one_folder_is_named_too(contradiction, tmp_path):
+    folder, cell = contradiction
+    both = shutil.copytree(folder / "A", tmp_path / "both")
+    shutil.copy(folder / "B/records-0001.tfrecord", both / "records-0002.tfrecord")
+    assert f"conflict: cell {cell}" in palinode("analyze", both, expect=1).stderr
+    assert cell in palinode("export", both, "--format", "jsonl", expect=1).stderr
+
+
+def test_an_export_of_several_folders_is_that_of_their_merge(tmp_path):
+    job = tmp_path / "job.yaml"
+    job.write_text(STUDY.replace("count: 8", "count: 2"))
+    palinode("run", job, "-o", tmp_path / "one", "-q")
+    palinode("run", job, "-o", tmp_path / "two", "-q", "--set", "seeds.first=1")
+    palinode("merge", "-o", tmp_path / "all", tmp_path / "one", tmp_path / "two")
+    for format, table in (("csv", "metrics"), ("csv", "loss"), ("jsonl", "metrics")):
+        exported = [sorted(palinode("export", *folders, "--format", format, "--table", table).stdout.splitlines())
+                    for folders in ((tmp_path / "one", tmp_path / "two"), (tmp_path / "two", tmp_path / "one"),
+                                    (tmp_path / "all",))]
+        assert exported[0] == exported[1] == exported[2]
+    rows = palinode("export", tmp_path / "one", tmp_path / "two", "--format", "csv", "--table", "trainings").stdout
+    assert len(rows.splitlines()) == 1 + 6
+
+
+def test_hints_are_commands_that_can_be_pasted_and_a_folder_that_cannot_be_written_names_the_way_out(tmp_path):
+    job = tmp_path / "job.yaml"
+    job.write_text(STUDY.replace("count: 8", "count: 1"))
+    out = tmp_path / "sp ace"
+    assert f"palinode analyze '{out}' shows them" in palinode("run", job, "-o", out).stderr
+    (out / "tables").write_text("in the way")
+    assert "-o DIR puts tables, figures and report elsewhere" in palinode("analyze", out, expect=74).stderr
+
+
+def test_a_text_in_csv_is_no_formula_for_a_spreadsheet(tmp_path):
+    job = tmp_path / "=1+1.yaml"
+    job.write_text("#!\n" + STUDY.replace("count: 8", "count: 1"))
+    palinode("run", job, "-o", tmp_path / "out", "-q")
+    path, proto = tmp_path / "out/records-0001.tfrecord", records.schema()
+
+    def alter(record):
+        if record.WhichOneof("of") == "header":
+            record.header.command_line, record.header.host = "=cmd|' /C calc'!A0", "@host"
+
+    records.change(path, proto, alter)
+    (row,) = csv.DictReader(io.StringIO(palinode("export", tmp_path / "out", "--format", "csv", "--table",
+                                                 "provenance").stdout))
+    assert row["command_line"] == "'=cmd|' /C calc'!A0" and row["host"] == "'@host"
+    line = json.loads(palinode("export", tmp_path / "out", "--format", "jsonl", "--table", "provenance").stdout)
+    assert line["command_line"] == "=cmd|' /C calc'!A0"

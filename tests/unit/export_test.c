@@ -50,7 +50,8 @@ static char *exported(const Folder *folder, ExportTable table, RowFormat format,
     size_t size;
     Error err = {{0}};
     FILE *out = open_memstream(&text, &size);
-    if (export_table(folder->dir, table, format, out, warning, sizeof warning, &err) != STATUS_OK)
+    if (export_table((const char *const[]){folder->dir}, 1, table, format, out, warning, sizeof warning, &err) !=
+        STATUS_OK)
         fail_msg("%s", err.text);
     fclose(out);
     assert_string_equal(warning, expected_warning);
@@ -170,6 +171,7 @@ static void of_records_with_the_same_id_only_the_last_is_exported(void **state) 
     TrainingSpec spec = fake_spec(3, 0);
     Record again = fake_cell(&spec, 1);
     again.of.cell.curves.value[curves_at(&again.of.cell.curves, METRIC_NMSE, 2)] = 42;
+    strcpy(again.of.cell.fingerprint, "fake 2"); /* else it would contradict the first */
     append(folder, fake_cell(&spec, 1));
     append(folder, again);
     append(folder, fake_training(&spec, OUTCOME_DONE));
@@ -249,7 +251,8 @@ static void a_full_disk_is_an_error(void **state) {
     assert_non_null(out);
     char warning[128];
     Error err = {{0}};
-    assert_int_equal(export_table(folder->dir, EXPORT_METRICS, ROWS_CSV, out, warning, sizeof warning, &err),
+    assert_int_equal(export_table((const char *const[]){folder->dir}, 1, EXPORT_METRICS, ROWS_CSV, out, warning,
+                                  sizeof warning, &err),
                      STATUS_IO);
     assert_non_null(strstr(err.text, "No space left"));
     fclose(out);

@@ -44,11 +44,20 @@ static void long_text_is_cut_at_a_whole_character_and_says_so(void **state) {
     }
 }
 
+static void a_word_of_a_command_line_is_quoted_where_it_needs_it(void **state) {
+    char word[64];
+    assert_string_equal(text_word("results/a-b_c.1", word, sizeof word), "results/a-b_c.1");
+    assert_string_equal(text_word("sp ace/x", word, sizeof word), "'sp ace/x'");
+    assert_string_equal(text_word("it's", word, sizeof word), "'it'\\''s'");
+    assert_string_equal(text_word("", word, sizeof word), "''");
+}
+
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(letters_of_all_scripts_stay_as_they_are),
         cmocka_unit_test(what_a_terminal_would_obey_becomes_visible),
         cmocka_unit_test(bytes_that_are_no_utf8_become_visible),
+        cmocka_unit_test(a_word_of_a_command_line_is_quoted_where_it_needs_it),
         cmocka_unit_test(long_text_is_cut_at_a_whole_character_and_says_so),
     };
     return run_tests(tests, argc, argv);
