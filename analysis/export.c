@@ -290,7 +290,7 @@ static void provenance_row(RowWriter *rows, const HeaderRecord *header, const En
 static void name_columns(Export *export) {
     double nothing = NAN;
     int64_t step = 0;
-    Curves curves = {1, (double[METRIC_COUNT]){0}, (double[METRIC_COUNT]){0}};
+    Curves curves = {.n_points = 1, .value = (double[METRIC_COUNT]){0}, .standard_error = (double[METRIC_COUNT]){0}};
     const Measurement measurement = {.settings = export->defaults};
     TrainingRecord training = {.n_loss = 1, .loss_step = &step, .loss = &nothing};
     switch (export->table) {

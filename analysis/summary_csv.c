@@ -103,7 +103,8 @@ static void write_summary(RowWriter *rows, const void *context) {
     if (workshop.values == NULL || workshop.sorted == NULL) {
         rows_fail(rows);
     } else {
-        Curves curves = {1, (double[METRIC_COUNT]){0}, (double[METRIC_COUNT]){0}};
+        Curves curves = {
+            .n_points = 1, .value = (double[METRIC_COUNT]){0}, .standard_error = (double[METRIC_COUNT]){0}};
         Series nothing = {.settings = summary->table->defaults, .curves = curves};
         configuration_rows(rows, &(Configuration){&nothing, 1}, &workshop); /* names the columns */
         rows_end_naming(rows);

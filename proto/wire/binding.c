@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_ROWS = 1000 }; /* more are damage */
+
 /* Pointers live in structs under their own types; memcpy reads and writes them whatever these are. */
 static void *load_pointer(const void *place) {
     void *pointer;
@@ -38,6 +40,13 @@ static void store_count(const Member *member, char *owner, int64_t count) {
     int32_t narrow = (int32_t)count;
     memcpy(owner + member->count_offset, member->count_bytes == sizeof count ? (void *)&count : (void *)&narrow,
            member->count_bytes);
+}
+
+/* Rows of an array of rows beyond, or when negative short of, those that this version knows. */
+static int32_t load_more(const Member *member, const char *owner) {
+    int32_t more = 0;
+    if (member->has_rows) memcpy(&more, owner + member->more_offset, sizeof more);
+    return more;
 }
 
 static uint32_t load_kind(const Binding *binding, const void *owner) {
@@ -101,7 +110,7 @@ static bool build_array(const Member *member, const char *from, size_t *n, void 
     const char *elements = load_pointer(from + member->offset);
     int64_t count = load_count(member, from);
     assert(count >= 0 && (uint64_t)count <= member->most);
-    *n = (size_t)count * member->per_count;
+    *n = (size_t)count * (member->per_count + (size_t)load_more(member, from));
     if (member->of == NULL || *n == 0) {
         store_pointer(target, *n == 0 ? NULL : elements);
         return true;
@@ -218,6 +227,18 @@ static void release(void *exhausted, void *block) {
 
 static Status move_message(const Binding *binding, void *message, void *to, Error *err);
 
+/* Takes the number of rows from an array's length. */
+static Status set_rows(const Member *member, size_t n, int64_t count, char *to, Error *err) {
+    if (count == 0 ? n > 0 : n % (size_t)count != 0)
+        return error_set(err, STATUS_DATA, "has %zu elements, expected rows of %" PRId64, n, count);
+    size_t rows = count == 0 ? member->per_count : n / (size_t)count;
+    if (rows < 1 || rows > MOST_ROWS)
+        return error_set(err, STATUS_DATA, "has %zu rows, expected 1 to %d", rows, MOST_ROWS);
+    int32_t more = (int32_t)rows - (int32_t)member->per_count;
+    memcpy(to + member->more_offset, &more, sizeof more);
+    return STATUS_OK;
+}
+
 static Status move_array(const Member *member, size_t *n, void *source, char *to, Error *err) {
     if (member->sets_count) {
         if (*n > member->most)
@@ -227,8 +248,10 @@ static Status move_array(const Member *member, size_t *n, void *source, char *to
     int64_t count = load_count(member, to);
     if (count < 0 || (uint64_t)count > member->most)
         return error_set(err, STATUS_DATA, "a count of %" PRId64 " is outside 0 to %zu", count, member->most);
-    if (*n != (size_t)count * member->per_count)
-        return error_set(err, STATUS_DATA, "has %zu elements, expected %zu", *n, (size_t)count * member->per_count);
+    Status status = member->sets_rows ? set_rows(member, *n, count, to, err) : STATUS_OK;
+    if (status != STATUS_OK) return status;
+    size_t expected = (size_t)count * (member->per_count + (size_t)load_more(member, to));
+    if (*n != expected) return error_set(err, STATUS_DATA, "has %zu elements, expected %zu", *n, expected);
     if (member->of == NULL) {
         store_pointer(to + member->offset, load_pointer(source));
         store_pointer(source, NULL);
@@ -244,7 +267,7 @@ static Status move_array(const Member *member, size_t *n, void *source, char *to
     store_pointer(to + member->offset, elements);
     void **messages = load_pointer(source);
     for (size_t i = 0; i < *n; i++) {
-        Status status = move_message(member->of, messages[i], elements + i * member->of->struct_bytes, err);
+        status = move_message(member->of, messages[i], elements + i * member->of->struct_bytes, err);
         if (status != STATUS_OK) return error_prefix(err, status, "element %zu", i);
     }
     return STATUS_OK;

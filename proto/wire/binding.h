@@ -25,6 +25,10 @@ typedef struct Member {
     size_t per_count;                 /* elements = count x per_count */
     size_t most;                      /* largest count accepted */
     bool sets_count;                  /* decoding sets the count from this array; other arrays of it must agree */
+    /* of an array with a row of count elements for every member of an enumeration that grows with the versions: */
+    bool has_rows;  /* then elements = count x (per_count + the struct's int32 at more_offset) */
+    bool sets_rows; /* decoding sets that number, negative where rows lack; other arrays of it must agree */
+    size_t more_offset;
 } Member;
 
 struct Binding {
@@ -68,6 +72,12 @@ struct Binding {
 /* An array of numbers whose length must be per x a count set by a field before it. */
 #define ARRAY_AGREEING(Type, member_, count, per, most_)                                                               \
     { MEMBER_PLACE(Type, member_), .type = MEMBER_TYPE(Type, member_), MEMBER_COUNT(Type, count, per, most_) }
+/* An array of count numbers in each of known + more rows: more is a member of the struct that no field carries. */
+#define ARRAY_OF_ROWS(Type, member_, count, known, more, sets_, most_)                                                 \
+    {                                                                                                                  \
+        MEMBER_PLACE(Type, member_), .type = MEMBER_TYPE(Type, member_), MEMBER_COUNT(Type, count, known, most_),      \
+                                     .has_rows = true, .sets_rows = (sets_), .more_offset = offsetof(Type, more)       \
+    }
 /* An array of structs whose length is the count. */
 #define STRUCTS(Type, member_, count, most_, binding)                                                                  \
     {                                                                                                                  \

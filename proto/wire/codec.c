@@ -89,8 +89,8 @@ static const Binding evaluation_settings_binding = {
 
 static const Member curves_members[] = {
     VALUE(Curves, n_points),
-    ARRAY_AGREEING(Curves, value, n_points, METRIC_COUNT, MOST_POINTS),
-    ARRAY_AGREEING(Curves, standard_error, n_points, METRIC_COUNT, MOST_POINTS),
+    ARRAY_OF_ROWS(Curves, value, n_points, METRIC_COUNT, more_metrics, true, MOST_POINTS),
+    ARRAY_OF_ROWS(Curves, standard_error, n_points, METRIC_COUNT, more_metrics, false, MOST_POINTS),
 };
 static const Binding curves_binding = {
     .proto = &palinode__curves__descriptor,
@@ -100,8 +100,8 @@ static const Binding curves_binding = {
 
 static const Member round_curves_members[] = {
     VALUE(RoundCurves, count),
-    ARRAY_AGREEING(RoundCurves, value, count, ROUND_METRIC_COUNT, MOST_POINTS),
-    ARRAY_AGREEING(RoundCurves, standard_error, count, ROUND_METRIC_COUNT, MOST_POINTS),
+    ARRAY_OF_ROWS(RoundCurves, value, count, ROUND_METRIC_COUNT, more_metrics, true, MOST_POINTS),
+    ARRAY_OF_ROWS(RoundCurves, standard_error, count, ROUND_METRIC_COUNT, more_metrics, false, MOST_POINTS),
     VALUE(RoundCurves, self_check_accuracy),
     VALUE(RoundCurves, initial_responses),
     VALUE(RoundCurves, right_cosine),
@@ -398,10 +398,56 @@ static void complete_settings(TrainSettings *train) {
     train->exploration = 1;
 }
 
+/* Lengthens values by rows of NaN to known rows of count each; they lack -more. */
+static bool add_rows(double **values, int32_t count, int known, int32_t more) {
+    size_t wanted = (size_t)known * (size_t)count, have = (size_t)(known + more) * (size_t)count;
+    if (have >= wanted) return true;
+    double *longer = realloc(*values, wanted * sizeof *longer);
+    if (longer == NULL) return false;
+    for (size_t i = have; i < wanted; i++)
+        longer[i] = NAN;
+    *values = longer;
+    return true;
+}
+
+/* Metrics that the version which wrote a record did not have are undefined in it. */
+static Status complete_curves(Curves *curves, RoundCurves *rounds, Error *err) {
+    bool done = add_rows(&curves->value, curves->n_points, METRIC_COUNT, curves->more_metrics) &&
+                add_rows(&curves->standard_error, curves->n_points, METRIC_COUNT, curves->more_metrics);
+    if (curves->more_metrics < 0) curves->more_metrics = 0;
+    if (rounds != NULL) {
+        done = done && add_rows(&rounds->value, rounds->count, ROUND_METRIC_COUNT, rounds->more_metrics) &&
+               add_rows(&rounds->standard_error, rounds->count, ROUND_METRIC_COUNT, rounds->more_metrics);
+        if (rounds->more_metrics < 0) rounds->more_metrics = 0;
+    }
+    return done ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory for the metrics of a record");
+}
+
+/* What records of older versions lack. */
+static Status complete_record(Record *record, Error *err) {
+    switch (record->kind) {
+    case RECORD_TRAINING:
+        complete_settings(&record->of.training.spec.train);
+        return STATUS_OK;
+    case RECORD_MODEL:
+        complete_settings(&record->of.model.spec.train);
+        return STATUS_OK;
+    case RECORD_CELL:
+        return complete_curves(&record->of.cell.curves, &record->of.cell.rounds, err);
+    case RECORD_BASELINE:
+        return complete_curves(&record->of.baseline.curves, NULL, err);
+    case RECORD_HEADER:
+    case RECORD_END:
+    case RECORD_CHECKPOINT:
+        return STATUS_OK;
+    }
+    return STATUS_OK;
+}
+
 Status record_decode(const uint8_t *data, size_t size, Record *out, Error *err) {
     Status status = binding_decode(&record_binding, data, size, out, err);
-    if (status == STATUS_OK && out->kind == RECORD_TRAINING) complete_settings(&out->of.training.spec.train);
-    if (status == STATUS_OK && out->kind == RECORD_MODEL) complete_settings(&out->of.model.spec.train);
+    if (status == STATUS_OK) status = complete_record(out, err);
+    if (status != STATUS_OK) record_free(out);
     return status;
 }
 

@@ -20,20 +20,23 @@ enum { ID_TEXT_BYTES = 33 };
 /* --- what record files hold ------------------------------------------------------------------------------------- */
 
 /* Mean over prompts and its standard error, for one predictor under one critic.
- * value and standard_error: METRIC_COUNT x n_points, [metric * n_points + examples]; NaN where undefined. */
+ * value and standard_error: (METRIC_COUNT + more_metrics) x n_points, [metric * n_points + examples]; NaN where
+ * undefined, as all is of a metric that came after the version that wrote the record. */
 typedef struct Curves {
     int32_t n_points;
     double *value, *standard_error;
+    int32_t more_metrics; /* that a newer version measured, kept as they are; not on the wire: the lengths tell */
 } Curves;
 
 /* Rounds of correction of one model under one critic: means over prompts and their standard errors.
- * value and standard_error: ROUND_METRIC_COUNT x count, [metric * count + round]; NaN where undefined. */
+ * value and standard_error: (ROUND_METRIC_COUNT + more_metrics) x count, [metric * count + round]; as in Curves. */
 typedef struct RoundCurves {
     int32_t count; /* R + 1; 0: not measured */
     double *value, *standard_error;
     double self_check_accuracy; /* of the critic on the responses of the closed loop */
     int32_t initial_responses;  /* n0 that the loop began with */
     double right_cosine;        /* above which an answer counted as right */
+    int32_t more_metrics;       /* as in Curves */
 } RoundCurves;
 
 typedef enum Outcome {

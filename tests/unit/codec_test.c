@@ -58,6 +58,10 @@ static void check_coverage(const Binding *binding) {
         if (member->count_bytes > 0) {
             memset(owner_of + member->count_offset, -1, member->count_bytes);
             owner_of[member->count_offset] = (char)member->count_bytes;
+            if (member->has_rows) {
+                memset(owner_of + member->more_offset, -1, sizeof(int32_t));
+                owner_of[member->more_offset] = sizeof(int32_t);
+            }
         }
         if (member->of != NULL && !member->of->is_union) check_coverage(member->of);
     }
@@ -369,11 +373,36 @@ static void without_kind(Palinode__Record *record) {
     record->of_case = PALINODE__RECORD__OF__NOT_SET;
 }
 
+/* Rows of n values each: 0, 1, 2, .. */
+static void set_rows(Palinode__Curves *curves, size_t rows, size_t n) {
+    double **arrays[] = {&curves->value, &curves->standard_error};
+    for (int k = 0; k < 2; k++) {
+        *arrays[k] = realloc(*arrays[k], rows * n * sizeof(double));
+        for (size_t i = 0; i < rows * n; i++)
+            (*arrays[k])[i] = (double)i;
+    }
+    curves->n_points = (int32_t)n;
+    curves->n_value = curves->n_standard_error = rows * n;
+}
+
+static void no_rows(Palinode__Record *record) {
+    record->cell->curves->n_value = 0;
+}
+static void half_a_row(Palinode__Record *record) {
+    record->cell->curves->n_value--;
+}
+static void too_many_rows(Palinode__Record *record) {
+    set_rows(record->cell->curves, 1001, 1);
+}
+
 static void what_does_not_fit_is_refused_with_the_field_named(void **state) {
     check_refused(RECORD_TRAINING, unknown_objective, "training: spec: train: objective: 9 is no Objective");
     check_refused(RECORD_BASELINE, unknown_predictor, "baseline: predictor: -1 is no Predictor");
     check_refused(RECORD_CELL, short_id, "cell: training_id: has 15 bytes, expected 16");
     check_refused(RECORD_CELL, short_curve, "cell: curves: standard_error: has ");
+    check_refused(RECORD_CELL, half_a_row, "cell: curves: value: has ");
+    check_refused(RECORD_CELL, no_rows, "cell: curves: value: has 0 rows, expected 1 to 1000");
+    check_refused(RECORD_CELL, too_many_rows, "cell: curves: value: has 1001 rows, expected 1 to 1000");
     check_refused(RECORD_CELL, negative_points, "cell: curves: value: a count of -1 is outside");
     check_refused(RECORD_TRAINING, unequal_loss, "training: loss: has 2 elements, expected 3");
     check_refused(RECORD_TRAINING, long_loss, "training: loss_step: has 501 elements, expected at most 500");
@@ -400,6 +429,49 @@ static void a_cell_of_a_version_without_rounds_has_none(void **state) {
     bytes_free(&bytes);
     record_free(&record);
     record_free(&back);
+}
+
+/* A cell as a version with so many metrics writes it. */
+static Record cell_of_metrics(size_t rows, size_t n) {
+    Record record = sample_record(RECORD_CELL, 1), back;
+    Bytes bytes;
+    Error err = {""};
+    assert_int_equal(record_encode(&record, &bytes, NULL), STATUS_OK);
+    Palinode__Record *message = palinode__record__unpack(NULL, bytes.size, bytes.data);
+    set_rows(message->cell->curves, rows, n);
+    uint8_t *packed = malloc(palinode__record__get_packed_size(message));
+    size_t size = palinode__record__pack(message, packed);
+    if (record_decode(packed, size, &back, &err) != STATUS_OK) fail_msg("%s", err.text);
+    free(packed);
+    palinode__record__free_unpacked(message, NULL);
+    bytes_free(&bytes);
+    record_free(&record);
+    return back;
+}
+
+static void a_record_of_a_version_with_fewer_metrics_has_the_others_undefined(void **state) {
+    Record record = cell_of_metrics(METRIC_COUNT - 1, 4);
+    const Curves *curves = &record.of.cell.curves;
+    assert_int_equal(curves->more_metrics, 0);
+    for (int i = 0; i < 4 * METRIC_COUNT; i++) {
+        double known = i < 4 * (METRIC_COUNT - 1) ? i : NAN;
+        assert_memory_equal(&curves->value[i], &known, sizeof known);
+        assert_memory_equal(&curves->standard_error[i], &known, sizeof known);
+    }
+    record_free(&record);
+}
+
+static void metrics_of_a_newer_version_are_kept_when_a_record_is_written_again(void **state) {
+    Record record = cell_of_metrics(METRIC_COUNT + 2, 4), again;
+    Bytes bytes;
+    assert_int_equal(record.of.cell.curves.more_metrics, 2);
+    assert_int_equal(record_encode(&record, &bytes, NULL), STATUS_OK);
+    assert_int_equal(record_decode(bytes.data, bytes.size, &again, NULL), STATUS_OK);
+    for (int i = 0; i < 4 * (METRIC_COUNT + 2); i++)
+        assert_near(again.of.cell.curves.value[i], i, 0);
+    bytes_free(&bytes);
+    record_free(&record);
+    record_free(&again);
 }
 
 static void work_of_an_unspecified_kind_is_refused(void **state) {
@@ -496,6 +568,8 @@ int main(int argc, char **argv) {
         cmocka_unit_test(ids_become_text_and_back),
         cmocka_unit_test(what_does_not_fit_is_refused_with_the_field_named),
         cmocka_unit_test(a_cell_of_a_version_without_rounds_has_none),
+        cmocka_unit_test(a_record_of_a_version_with_fewer_metrics_has_the_others_undefined),
+        cmocka_unit_test(metrics_of_a_newer_version_are_kept_when_a_record_is_written_again),
         cmocka_unit_test(work_of_an_unspecified_kind_is_refused),
         cmocka_unit_test(fields_of_the_future_are_ignored),
         cmocka_unit_test(damaged_bytes_never_do_harm),
