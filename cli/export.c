@@ -126,10 +126,9 @@ int command_export(int argc, char **argv) {
         .usage = "DIR... --format csv|jsonl|sqlite [--table TABLE] [-o FILE]",
         .summary = "results as CSV, JSON lines or a SQLite database",
         .details = "One row a number: every setting is a column (dots as underscores). Undefined values are empty\n"
-                   "in CSV, else null. Results of several folders are written as one; which of one id counts does not\n"
-                   "depend on their order, and results that contradict each other end it with exit code 1. A file is "
-                   "replaced when the new one is whole; of a\n"
-                   "symbolic link it is the file that it names.",
+                   "in CSV, else null. Results of several folders are written as one: which of one id counts does\n"
+                   "not depend on their order, and results that contradict each other end it with exit code 1. A\n"
+                   "file is replaced when the new one is whole; of a symbolic link it is the file that it names.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
         .min_operands = 1,
