@@ -2,7 +2,7 @@
 #include "analysis/axis_tables.h"
 
 #include "analysis/axis_trend.h"
-#include "analysis/export.h"
+#include "analysis/columns.h"
 #include "analysis/measure.h"
 #include "analysis/permutation.h"
 #include "analysis/rows.h"

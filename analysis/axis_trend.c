@@ -1,7 +1,7 @@
 /* See axis_trend.h. */
 #include "analysis/axis_trend.h"
 
-#include "analysis/export.h"
+#include "analysis/columns.h"
 #include "analysis/permutation.h"
 #include "analysis/regression.h"
 

@@ -1,5 +1,6 @@
 /* See comparison.h. */
 #include "analysis/comparison.h"
+#include "analysis/columns.h"
 
 #include <assert.h>
 #include <gsl/gsl_cdf.h>

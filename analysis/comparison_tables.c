@@ -1,6 +1,7 @@
 /* See comparison_tables.h. */
 #include "analysis/comparison_tables.h"
 
+#include "analysis/columns.h"
 #include "analysis/summary_tables.h"
 
 #include <math.h>

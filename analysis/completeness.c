@@ -1,7 +1,7 @@
 /* See completeness.h. */
 #include "analysis/completeness.h"
 
-#include "analysis/export.h"
+#include "analysis/columns.h"
 #include "analysis/rows.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* See export.h. The index is a binary tree of the C library (tsearch), a node per id. */
 #include "analysis/export.h"
 
+#include "analysis/columns.h"
 #include "analysis/table.h"
 #include "coordinator/journal.h"
 #include "proto/wire/record_content.h"
@@ -9,7 +10,6 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* A record of an id: the how manieth of its folder, and what decides between it and others. */
 typedef struct Candidate {
@@ -149,16 +149,6 @@ static bool counts(Export *export, const Record *record) {
 
 /* --- rows ------------------------------------------------------------------------------------------------------- */
 
-void settings_columns(RowWriter *rows, const Settings *settings, Predictor predictor, bool critics) {
-    int count;
-    const Setting *table = settings_table(&count);
-    for (int i = 0; i < count; i++) {
-        if (table[i].type == SETTING_SET || (!critics && table[i].role != ROLE_TRAINING)) continue;
-        bool active = table[i].active == NULL || table[i].active(settings);
-        row_setting(rows, &table[i], settings, active && setting_applies(&table[i], predictor));
-    }
-}
-
 /* One predictor under one critic; training NULL: a baseline. */
 typedef struct Measurement {
     const Id *training, *cell;
@@ -206,15 +196,6 @@ static void round_rows(RowWriter *rows, const Measurement *of, const RoundCurves
             metric_row(rows, of, round, round_metric_name(metric), curves->value[at], curves->standard_error[at]);
         }
     rows_restart(rows);
-}
-
-const char *utc_text(int64_t unix_ms, char *text, size_t text_bytes) {
-    time_t seconds = (time_t)(unix_ms / 1000);
-    struct tm parts;
-    if (unix_ms <= 0 || gmtime_r(&seconds, &parts) == NULL) return NULL;
-    size_t used = strftime(text, text_bytes, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + used, text_bytes - used, ".%03dZ", (int)(unix_ms % 1000));
-    return text;
 }
 
 static void begin_training(RowWriter *rows, const TrainingRecord *training, const Settings *defaults) {

@@ -34,10 +34,4 @@ Status export_table(const char *const *dirs, int n_dirs, ExportTable table, RowF
 Status export_database(const char *const *dirs, int n_dirs, const char *path, char *warning, size_t warning_bytes,
                        Error *err);
 
-/* A column for every setting, of trainings only or with critics and evaluation; undefined where it does not apply. */
-void settings_columns(RowWriter *rows, const Settings *settings, Predictor predictor, bool critics);
-
-/* "2024-12-10T09:00:00.123Z"; NULL for 0, unknown. */
-const char *utc_text(int64_t unix_ms, char *text, size_t text_bytes);
-
 #endif

@@ -1,5 +1,6 @@
 /* See family.h. */
 #include "analysis/family.h"
+#include "analysis/columns.h"
 
 #include <stdlib.h>
 

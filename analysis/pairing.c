@@ -1,5 +1,6 @@
 /* See pairing.h. */
 #include "analysis/pairing.h"
+#include "analysis/columns.h"
 
 #include <math.h>
 #include <stdlib.h>

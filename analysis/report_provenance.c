@@ -1,7 +1,7 @@
 /* See report_parts.h: where the results came from, and how to get them again. */
 #include "analysis/report_parts.h"
 
-#include "analysis/export.h"
+#include "analysis/columns.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* See slice.h. */
 #include "analysis/slice.h"
+#include "analysis/columns.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "analysis/summary_csv.h"
 
 #include "analysis/bootstrap.h"
-#include "analysis/export.h"
+#include "analysis/columns.h"
 #include "analysis/measure.h"
 #include "analysis/rows.h"
 

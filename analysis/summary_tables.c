@@ -1,6 +1,7 @@
 /* See summary_tables.h. */
 #include "analysis/summary_tables.h"
 
+#include "analysis/columns.h"
 #include "analysis/measure.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* See table.h. */
 #include "analysis/table.h"
 
+#include "analysis/columns.h"
 #include "coordinator/journal.h"
 #include "jobs/identity.h"
 #include "jobs/job_list.h"
@@ -155,25 +156,6 @@ const char *outcome_name(Outcome outcome) {
 }
 
 /* --- order ------------------------------------------------------------------------------------------------------ */
-
-static bool within(const Setting *setting, size_t offset, size_t size) {
-    return setting->offset >= offset && setting->offset < offset + size;
-}
-
-static bool is_seed(const Setting *setting) {
-    return setting->offset == offsetof(Settings, training.seed);
-}
-
-static bool is_task(const Setting *setting) {
-    return within(setting, offsetof(Settings, training.task), sizeof(TaskSettings));
-}
-
-bool setting_applies(const Setting *setting, Predictor predictor) {
-    if (setting->type == SETTING_SET || is_seed(setting)) return false;
-    if (setting->role == ROLE_BASELINE) return predictor == PREDICTOR_GD;
-    if (setting->role == ROLE_ROUNDS) return predictor == PREDICTOR_MODEL;
-    return predictor == PREDICTOR_MODEL || setting->role != ROLE_TRAINING || is_task(setting);
-}
 
 /* Settings that a model and the baselines beside it have in common: what the prompts and the critic are. */
 static bool is_shared(const Setting *setting) {

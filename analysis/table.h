@@ -79,10 +79,6 @@ Status table_finish(Table *table, Error *err);
  * journal_read. STATUS_DATA when the folders hold no record at all. */
 Status table_read(const char *const *dirs, int n_dirs, Table **out, char *warning, size_t warning_bytes, Error *err);
 
-/* Whether a setting says anything about a predictor's series: a baseline has no model, no training and no rounds, and
- * only gd has steps. Never for lists of names (evaluate.baselines), which no record holds. */
-bool setting_applies(const Setting *setting, Predictor predictor);
-
 /* Orders series (and trainings) by configuration, ignoring the seed; 0: the same configuration. */
 int series_compare_configuration(const Series *a, const Series *b);
 int spec_compare_configuration(const TrainingSpec *a, const TrainingSpec *b);

@@ -1,7 +1,7 @@
 /* See claims_file.h: reading and writing; checking is in claims_check.c. */
 #include "jobs/claims_file.h"
 
-#include "jobs/job_file.h"
+#include "jobs/words.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -176,7 +176,7 @@ static Status read_over(const Reader *reader, const YamlNode *value, Claim *clai
 static Status read_id(const Reader *reader, const YamlNode *value, Claim *claim, Error *err) {
     char quoted[QUOTED_BYTES];
     if (value->kind != NODE_SCALAR) return mapping_wrong_kind(reader, value, "id", "a word", err);
-    if (!job_name_allowed(value->text))
+    if (!words_name_allowed(value->text))
         return place_error(
             reader->source, value->place, err,
             "id: expected at most %d letters, digits, '-', '_' and '.', starting with a letter or digit, "

@@ -88,9 +88,9 @@ static Status check_job(Job *job, const Source *source, Error *err) {
 
 /* The file's name without directories and .yaml, made a name that is allowed. Where letters beyond ASCII get lost, a
  * checksum of the name tells it from others that lost as much. */
-static void name_from_path(const char *path, char name[JOB_NAME_BYTES]) {
+static void name_from_path(const char *path, char name[NAME_BYTES]) {
     const char *slash = strrchr(path, '/');
-    snprintf(name, JOB_NAME_BYTES, "%s", slash == NULL ? path : slash + 1);
+    snprintf(name, NAME_BYTES, "%s", slash == NULL ? path : slash + 1);
     char *dot = strrchr(name, '.');
     if (dot != NULL && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) *dot = '\0';
     uint32_t checksum = crc32c(name, strlen(name));
@@ -99,8 +99,8 @@ static void name_from_path(const char *path, char name[JOB_NAME_BYTES]) {
         lost = lost || (unsigned char)*c >= 0x80;
         if (!isalnum((unsigned char)*c) && strchr("-_.", *c) == NULL) *c = '-';
     }
-    if (!job_name_allowed(name)) strcpy(name, "job");
-    if (lost) snprintf(name + strnlen(name, JOB_NAME_BYTES - 10), 10, "-%08" PRIx32, checksum);
+    if (!words_name_allowed(name)) strcpy(name, "job");
+    if (lost) snprintf(name + strnlen(name, NAME_BYTES - 10), 10, "-%08" PRIx32, checksum);
 }
 
 static Status parse_bytes(const Source *source, int n_options, const char *text, size_t size, Job **out, Error *err) {

@@ -99,22 +99,14 @@ static Status read_axis(const Reader *reader, Axis *axis, const YamlNode *node, 
     return read_list(reader, axis, axis->setting, node, err);
 }
 
-bool job_name_allowed(const char *text) {
-    size_t length = strnlen(text, JOB_NAME_BYTES);
-    if (length == 0 || length == JOB_NAME_BYTES || !isalnum((unsigned char)text[0])) return false;
-    for (const char *c = text; *c != '\0'; c++)
-        if (!isalnum((unsigned char)*c) && strchr("-_.", *c) == NULL) return false;
-    return true;
-}
-
-static Status read_name(const Reader *reader, char name[JOB_NAME_BYTES], const YamlNode *node, Error *err) {
+static Status read_name(const Reader *reader, char name[NAME_BYTES], const YamlNode *node, Error *err) {
     char quoted[QUOTED_BYTES];
     if (node->kind != NODE_SCALAR) return mapping_wrong_kind(reader, node, "name", "a word", err);
-    if (!job_name_allowed(node->text))
+    if (!words_name_allowed(node->text))
         return place_error(reader->source, node->place, err,
                            "name: expected at most %d letters, digits, '-', '_' and '.', starting with a letter or "
                            "digit, found %s",
-                           JOB_NAME_BYTES - 1, words_quote(node->text, quoted));
+                           NAME_BYTES - 1, words_quote(node->text, quoted));
     strcpy(name, node->text);
     return STATUS_OK;
 }

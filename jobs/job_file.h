@@ -6,11 +6,9 @@
 #include "jobs/claims_file.h"
 #include "jobs/grid.h"
 
-enum { JOB_NAME_BYTES = 101 };
-
 /* All that a job file says. */
 typedef struct JobFile {
-    char name[JOB_NAME_BYTES]; /* "": not given */
+    char name[NAME_BYTES]; /* "": not given */
     Grid grid;
     ClaimList claims; /* not yet checked against the grid */
 } JobFile;
@@ -19,8 +17,5 @@ typedef struct JobFile {
  * STATUS_USAGE with an override; also then *file may be destroyed. */
 Status job_file_read(const Source *source, int n_options, const char *text, size_t size, JobFile *file, Error *err);
 void job_file_destroy(JobFile *file);
-
-/* Whether a text may be a job's name: letters, digits, - _ . and the first of them a letter or digit. */
-bool job_name_allowed(const char *text);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "proto/base/text.h"
 
+#include <ctype.h>
 #include <string.h>
 
 enum { WORD_BYTES = 64 }; /* longer words are not misspelt keys */
@@ -12,6 +13,14 @@ const char *words_quote(const char *text, char quoted[QUOTED_BYTES]) {
     text_shown(text, quoted + 1, QUOTED_BYTES - 2);
     strcat(quoted, "'");
     return quoted;
+}
+
+bool words_name_allowed(const char *text) {
+    size_t length = strnlen(text, NAME_BYTES);
+    if (length == 0 || length == NAME_BYTES || !isalnum((unsigned char)text[0])) return false;
+    for (const char *c = text; *c != '\0'; c++)
+        if (!isalnum((unsigned char)*c) && strchr("-_.", *c) == NULL) return false;
+    return true;
 }
 
 static int edit_distance(const char *a, size_t a_length, const char *b) {

@@ -2,10 +2,16 @@
 #ifndef JOBS_WORDS_H
 #define JOBS_WORDS_H
 
-enum { QUOTED_BYTES = 64 };
+#include <stdbool.h>
+
+enum { QUOTED_BYTES = 64, NAME_BYTES = 101 };
 
 /* text in single quotes as it can be shown (proto/base/text.h), cut after about 50 bytes. */
 const char *words_quote(const char *text, char quoted[QUOTED_BYTES]);
+
+/* Whether a text may be the name of a job or a claim: letters, digits, - _ . and the first of them a letter or digit.
+ */
+bool words_name_allowed(const char *text);
 
 /* The known word that a misspelt one most likely meant: start from zero, offer every candidate, read best (NULL: none
  * is near). The first of equally near candidates wins. */
