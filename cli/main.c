@@ -1,5 +1,7 @@
 /* palinode: picks a subcommand. Everything else happens in the rooms. */
 #include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/signals.h"
 #include "cli/version.h"
 #include "proto/base/status.h"
 
@@ -70,12 +72,14 @@ static int dispatch_command(int argc, char **argv) {
     }
     for (int i = 0; i < N_COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
-    fprintf(stderr, "palinode: unknown command '%s'; palinode --help lists them\n", argv[1]);
-    return STATUS_USAGE;
+    Error err;
+    error_set(&err, STATUS_USAGE, "unknown command '%s'; palinode --help lists them", argv[1]);
+    return refuse_command_line(STATUS_USAGE, &err);
 }
 
 int main(int argc, char **argv) {
     occupy_streams();
+    signals_restore();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of the write, as a full disk is */
     int exit_code = dispatch_command(argc, argv);
     bool printed = fflush(stdout) == 0 && !ferror(stdout);

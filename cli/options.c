@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "proto/base/text.h"
+#include "proto/transport/launcher.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HELP_COLUMNS = 96, HELP_INDENT = 28 };
 static const double LONGEST_S = 1e9; /* some thirty years */
@@ -130,7 +132,7 @@ static Status store(const Option *option, const char *source, const char *text, 
     case OPTION_LIST: {
         TextList *list = option->value;
         const char **items = realloc(list->items, (size_t)(list->count + 1) * sizeof *items);
-        if (items == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        if (items == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the values of %s", source);
         items[list->count++] = text;
         list->items = items;
         return STATUS_OK;
@@ -259,27 +261,41 @@ void options_print_help(const Command *command) {
     if (command->details != NULL) printf("\n%s\n", command->details);
 }
 
-bool command_line(const Command *command, int argc, char **argv, const char ***operands, int *n_operands,
-                  int *exit_code) {
+Status command_read(const Command *command, int argc, char **argv, const char ***operands, int *n_operands,
+                    bool *helped, Error *err) {
+    *helped = false;
+    *operands = NULL;
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-            options_print_help(command);
-            *exit_code = STATUS_OK;
-            return false;
+            *helped = true;
+            return STATUS_OK;
         }
-    Error err = {{0}};
     *operands = malloc((size_t)argc * sizeof **operands);
-    Status status = *operands == NULL ? error_set(&err, STATUS_NO_MEMORY, "out of memory")
-                                      : options_parse(command, argc, argv, *operands, n_operands, &err);
-    *exit_code = status == STATUS_OK ? STATUS_OK : report_error(status, &err);
-    if (status != STATUS_OK) {
-        free((void *)*operands);
-        *operands = NULL;
-    }
-    return status == STATUS_OK;
+    if (*operands == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the words of the command line");
+    Status status = options_parse(command, argc, argv, *operands, n_operands, err);
+    if (status == STATUS_OK) return STATUS_OK;
+    free((void *)*operands);
+    *operands = NULL;
+    return status;
+}
+
+bool command_line(const Command *command, int argc, char **argv, const char ***operands, int *n_operands,
+                  int *exit_code) {
+    Error err = {{0}};
+    bool helped;
+    Status status = command_read(command, argc, argv, operands, n_operands, &helped, &err);
+    *exit_code = (int)status;
+    if (helped) options_print_help(command);
+    if (status != STATUS_OK) *exit_code = refuse_command_line(status, &err);
+    return status == STATUS_OK && !helped;
 }
 
 int report_error(Status status, const Error *err) {
     fprintf(stderr, "palinode: %s\n", TEXT_SHOWN(err->text));
     return (int)status;
+}
+
+int refuse_command_line(Status status, const Error *err) {
+    if (launcher_is_mpirun() && launcher_rank() > 0) sleep(1);
+    return report_error(status, err);
 }

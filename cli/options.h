@@ -53,12 +53,20 @@ Status options_parse(const Command *command, int argc, char **argv, const char *
 /* The help text of a command on stdout. */
 void options_print_help(const Command *command);
 
-/* For the top of every command_xyz: prints help or a usage error and then returns false, *exit_code being what to
- * return; true when the command shall go on. operands is malloc'd (argc places). */
+/* Reads argv[1..] as options_parse does; operands is malloc'd (argc places), NULL after a failure. *helped: it is
+ * --help that is wanted, and nothing was read. */
+Status command_read(const Command *command, int argc, char **argv, const char ***operands, int *n_operands,
+                    bool *helped, Error *err);
+
+/* For the top of every command_xyz but run: prints help or a usage error and then returns false, *exit_code being what
+ * to return; true when the command shall go on. operands as command_read has them. */
 bool command_line(const Command *command, int argc, char **argv, const char ***operands, int *n_operands,
                   int *exit_code);
 
 /* "palinode: <text>" on stderr for a failed call; returns status as exit code. */
 int report_error(Status status, const Error *err);
+/* The same for a command line that is wrong on all ranks that mpirun has started: rank 0 says so, and when it ends
+ * mpirun ends the others before they can. */
+int refuse_command_line(Status status, const Error *err);
 
 #endif

@@ -2,14 +2,19 @@
  * blocks.
  *
  * Order matters at the start: the nursery is forked before MPI_Init; signals are blocked between the two, so that
- * children keep their defaults and no thread of MPI takes a signal that is meant for the loop; the job is read on rank
- * 0 alone, and what the ranks need of it comes to them. */
+ * children keep their defaults and no thread of MPI takes a signal that is meant for the loop; until rank 0 makes
+ * something a thread of its own looks for them. The job is read on rank 0 alone, and what the ranks need of it comes to
+ * them. */
+#include "cli/agreement.h"
 #include "cli/commands.h"
 #include "cli/json_output.h"
+#include "cli/mpi_start.h"
 #include "cli/resume.h"
 #include "cli/run_folder.h"
 #include "cli/run_options.h"
+#include "cli/run_workers.h"
 #include "cli/sequel.h"
+#include "cli/signals.h"
 #include "cli/terminal.h"
 #include "cli/warning.h"
 #include "coordinator/dispatch.h"
@@ -19,6 +24,7 @@
 #include "coordinator/status_file.h"
 #include "proto/base/clock.h"
 #include "proto/base/text.h"
+#include "proto/transport/launcher.h"
 #include "worker/agent.h"
 #include "worker/kernels/kernels.h"
 #include "worker/trial.h"
@@ -30,7 +36,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 /* --- one run ---------------------------------------------------------------------------------------------------- */
@@ -51,6 +56,7 @@ typedef struct Run {
     Nursery *nursery;
     Agent *agent;
     int signals;          /* signalfd */
+    SignalGuard *guard;   /* rank 0's, until it makes something */
     double told_to_end_s; /* when the first signal came; 0: none */
     /* rank 0 only */
     Job *job;
@@ -74,26 +80,11 @@ static void notice(void *context, const char *text) {
     terminal_say(&((Run *)context)->terminal, text);
 }
 
-/* What the caller has ignored (nohup: SIGHUP; a shell's background job: SIGINT) stays ignored. */
-static Status block_signals(Run *run, Error *err) {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1};
-    sigset_t drain;
-    sigemptyset(&drain);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction before;
-        if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaddset(&drain, numbers[i]);
-    }
-    run->signals = -1;
-    if (sigprocmask(SIG_BLOCK, &drain, NULL) == 0) run->signals = signalfd(-1, &drain, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (run->signals < 0) return error_set(err, STATUS_IO, "cannot watch signals: %s", strerror(errno));
-    return STATUS_OK;
-}
-
 /* How long children may take to save. mpirun answers TERM, INT and HUP by a SIGTERM to its ranks and, odls's timeout
  * later (1 s unless set), by SIGKILL; elsewhere a batch system or a user waits longer. */
 static double grace_s(int signal_number) {
     static const double USUAL_S = 20, MPIRUN_S = 1, LAST_WORDS_S = 0.4; /* for end record and status file */
-    if (getenv("OMPI_COMM_WORLD_SIZE") == NULL || signal_number == SIGUSR1) return USUAL_S;
+    if (!launcher_is_mpirun() || signal_number == SIGUSR1) return USUAL_S;
     const char *set = getenv("OMPI_MCA_odls_base_sigkill_timeout");
     double limit_s = set != NULL ? strtod(set, NULL) : MPIRUN_S;
     return limit_s > LAST_WORDS_S ? fmin(limit_s - LAST_WORDS_S, USUAL_S) : 0;
@@ -125,13 +116,31 @@ static Status take_signal(Run *run, int number, double now_s, Error *err) {
 }
 
 static Status take_signals(Run *run, double now_s, bool *moved, Error *err) {
-    struct signalfd_siginfo info;
-    while (read(run->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+    int number;
+    while ((number = signals_take(run->signals)) != 0) {
         *moved = true;
-        Status status = take_signal(run, (int)info.ssi_signo, now_s, err);
+        Status status = take_signal(run, number, now_s, err);
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;
+}
+
+/* Before rank 0 has made anything, a signal simply ends it, wherever it is. */
+static void end_early(void *context, int number) {
+    Run *run = context;
+    char text[160];
+    snprintf(text, sizeof text, "%s: ended before anything was begun; the same command begins again",
+             strsignal(number));
+    terminal_say(&run->terminal, text);
+    sequel_begin(&run->options, &run->terminal);
+    sequel_end(&run->options, STATUS_INCOMPLETE, &run->terminal);
+    _exit(STATUS_INCOMPLETE);
+}
+
+/* From here on signals are the loop's. */
+static void end_guard(Run *run) {
+    signal_guard_end(run->guard);
+    run->guard = NULL;
 }
 
 /* --- rank 0: from the job file to a dispatch -------------------------------------------------------------------- */
@@ -214,8 +223,9 @@ static Deadline find_deadline(Run *run) {
     return deadline_after(now_s, isnan(left_s) ? INFINITY : left_s);
 }
 
-/* The status file as of now; exit_code -1: the run goes on. */
+/* The status file as of now; exit_code -1: the run goes on. One that has nothing to do has none. */
 static Status write_status(const Run *run, const RunView *view, int exit_code, Error *err) {
+    if (run->segment[0] == '\0') return STATUS_OK;
     return status_file_write(run->dir, run->segment, view, run->started_unix_ms, exit_code, err);
 }
 
@@ -230,6 +240,18 @@ static Status claim(Run *run, Error *err) {
     run->journal = NULL;
     dispatch_free(run->dispatch); /* so that nothing more is written there */
     run->dispatch = NULL;
+    return status;
+}
+
+/* Makes what a run leaves in its folder: a segment, unless it will do nothing and the folder says so already. */
+static Status begin(Run *run, const RunOrigin *origin, Error *err) {
+    const ScheduleTotals *totals = schedule_totals(run->schedule);
+    uint64_t models_limit_bytes = (uint64_t)(run->options.models_limit_gib * 0x1p30);
+    bool work = totals->to_train + totals->to_evaluate + totals->baseline_sets > 0;
+    if (!work && run_folder_says(run->dir, totals->trainings_failed > 0 ? STATUS_FAILED : STATUS_OK))
+        return run_folder_write_job(run->dir, run->job, err);
+    Status status = run_folder_begin(run->dir, origin, models_limit_bytes, run->journal, err);
+    if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
     return status;
 }
 
@@ -254,7 +276,6 @@ static Status start_coordinator(Run *run, Error *err) {
                         .job = run->job,
                         .shard = options->shard,
                         .started_unix_ms = run->started_unix_ms};
-    uint64_t models_limit_bytes = (uint64_t)(options->models_limit_gib * 0x1p30);
     if (status == STATUS_OK)
         status = run_folder_read(run->dir, run->job, options->shard, &run->journal, &run->before, err);
     if (status == STATUS_OK) status = open_unfinished(run, err);
@@ -264,13 +285,13 @@ static Status start_coordinator(Run *run, Error *err) {
     if (status == STATUS_OK) status = rates_learn(run->dir, run->costs, &(uint64_t){0}, err);
     if (status == STATUS_OK) status = schedule_create(run->job, run->journal, run->costs, &plan, &run->schedule, err);
     if (status == STATUS_OK) status = check_resume(run, err);
-    if (status == STATUS_OK) status = run_folder_begin(run->dir, &origin, models_limit_bytes, run->journal, err);
-    if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
+    end_guard(run);
+    if (status == STATUS_OK) status = begin(run, &origin, err);
     dispatching.earlier_drain_s = run->before.drain_s;
     if (status == STATUS_OK)
         status = dispatch_create(run->channel, &run->roster, run->schedule, run->journal, run->costs, run->unfinished,
                                  &dispatching, notice, run, &run->dispatch, err);
-    if (status == STATUS_OK) status = claim(run, err);
+    if (status == STATUS_OK && run->segment[0] != '\0') status = claim(run, err);
     if (status == STATUS_OK) {
         unfinished_clear_litter(run->unfinished, options->shard.count == 0);
         unfinished_sweep(run->unfinished); /* files of trainings that ended in an earlier run */
@@ -325,13 +346,14 @@ static Status loop(Run *run, Error *err) {
 /* What status-<segment>.json says of an ended run has the same names here. */
 static Status print_json(const Run *run, const RunView *view, Error *err) {
     json_t *root = json_pack(
-        "{s:o, s:s, s:i, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:f, s:o}", "dir",
-        text_json(run->dir), "segment", run->segment, "exit_code", (int)run->result, "reason", view->stop_reason,
-        "trainings", "total", (json_int_t)view->trainings, "done", (json_int_t)view->trainings_done, "diverged",
-        (json_int_t)view->trainings_diverged, "failed", (json_int_t)view->trainings_failed, "trained",
-        (json_int_t)view->trained, "work", "total", (json_int_t)view->work_total, "done", (json_int_t)view->work_done,
-        "failed", (json_int_t)view->work_failed, "cells_done", (json_int_t)view->cells_done, "baselines_done",
-        (json_int_t)view->baselines_done, "elapsed_s", view->elapsed_s, "first_error", text_json(view->first_error));
+        "{s:o, s:s?, s:i, s:s, s:{s:I, s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, s:I, s:I, s:f, s:o}", "dir",
+        text_json(run->dir), "segment", run->segment[0] != '\0' ? run->segment : NULL, "exit_code", (int)run->result,
+        "reason", view->stop_reason, "trainings", "total", (json_int_t)view->trainings, "done",
+        (json_int_t)view->trainings_done, "diverged", (json_int_t)view->trainings_diverged, "failed",
+        (json_int_t)view->trainings_failed, "trained", (json_int_t)view->trained, "work", "total",
+        (json_int_t)view->work_total, "done", (json_int_t)view->work_done, "failed", (json_int_t)view->work_failed,
+        "cells_done", (json_int_t)view->cells_done, "baselines_done", (json_int_t)view->baselines_done, "elapsed_s",
+        view->elapsed_s, "first_error", text_json(view->first_error));
     return json_output(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9), err);
 }
 
@@ -363,7 +385,7 @@ static Status finish(Run *run, Error *err) {
     Status status = dispatch_step(run->dispatch, clock_monotonic_s(), &moved, err);
     if (status != STATUS_OK) return status;
     dispatch_end_record(run->dispatch, &end.of.end);
-    status = journal_close(run->journal, &end, err);
+    status = journal_close(run->journal, run->segment[0] != '\0' ? &end : NULL, err);
     run->journal = NULL;
     dispatch_view(run->dispatch, clock_monotonic_s(), &view);
     terminal_clear(&run->terminal);
@@ -390,56 +412,54 @@ static Status choose_dir(Run *run, Error *err) {
     return error_set(err, STATUS_USAGE, "-o: a folder's path of 1 to %zu bytes is expected", sizeof run->dir - 1);
 }
 
-/* Rank 0 reads the job and tells all ranks how to start; every rank gets the same Setup. */
-static Status agree(Run *run, const char *path, Setup *setup, Error *err) {
-    *setup = (Setup){.status = STATUS_OK, .workers = (int32_t)run->options.workers};
-    if (channel_rank(run->channel) == 0) {
+/* Rank 0 reads the job and tells all ranks how to start; every rank gets the same Setup. usage: whether this rank's
+ * command line could be read, else err says why. */
+static Status agree(Run *run, Status usage, Setup *setup, Error *err) {
+    Error usage_err = *err;
+    *setup = (Setup){.workers = (int32_t)run->options.workers};
+    Status status = agree_on_command_line(run->channel, run->argc, run->argv, usage, &usage_err, &setup->status, err);
+    if (status != STATUS_OK) return status;
+    if (channel_rank(run->channel) == 0 && setup->status == STATUS_OK) {
         const Kernels *unused;
-        setup->status = job_read(path, run->options.overrides.items, run->options.overrides.count, &run->job, err);
+        setup->status =
+            job_read(run->options.job, run->options.overrides.items, run->options.overrides.count, &run->job, err);
         if (setup->status == STATUS_OK) print_warnings(job_warnings(run->job));
         if (setup->status == STATUS_OK) setup->status = kernels_select(run->options.kernels, &unused, err);
         if (setup->status == STATUS_OK) setup->status = choose_dir(run, err);
         snprintf(setup->kernels, sizeof setup->kernels, "%s", run->options.kernels);
     }
     Error broadcast_error;
-    Status status = channel_broadcast(run->channel, setup, sizeof *setup, &broadcast_error);
+    status = channel_broadcast(run->channel, setup, sizeof *setup, &broadcast_error);
     if (status != STATUS_OK) *err = broadcast_error;
     return status;
 }
 
-static Status choose_workers(Run *run, const Setup *setup, int *workers, Error *err) {
-    int cores, sharing;
-    Status status = agent_default_workers(run->channel, workers, &cores, &sharing, err);
-    if (status != STATUS_OK || setup->workers == 0) return status;
-    if (channel_rank(run->channel) == 0 && setup->workers * sharing > cores) { /* said once, not by every rank */
-        char text[160];
-        snprintf(text, sizeof text,
-                 "%d worker%s on each of %d rank%s share %d core%s: more than the cores can run at once",
-                 setup->workers, setup->workers == 1 ? "" : "s", sharing, sharing == 1 ? "" : "s", cores,
-                 cores == 1 ? "" : "s");
-        terminal_say(&run->terminal, text);
-    }
-    *workers = setup->workers;
-    return STATUS_OK;
+/* All that has to be done before MPI may start, and its start. */
+static Status start(Run *run, Error *err) {
+    Status status = nursery_start(trial_main, NULL, &run->nursery, err);
+    if (status == STATUS_OK) status = signals_block(&run->signals, err);
+    if (status == STATUS_OK && launcher_rank() == 0)
+        status = signal_guard_start(run->signals, end_early, run, &run->guard, err);
+    if (status == STATUS_OK) status = mpi_start(&run->channel, err);
+    /* A reader of messages that went away (| head) is no reason to end; MPI's own helpers keep theirs. */
+    signal(SIGPIPE, SIG_IGN);
+    return status;
 }
 
-static Status run_all(Run *run, const char *path, Status *result, Error *err) {
+static Status run_all(Run *run, Status usage, Status *result, Error *err) {
     Setup setup;
     int workers;
-    Status status = nursery_start(trial_main, NULL, &run->nursery, err);
-    if (status == STATUS_OK) status = block_signals(run, err);
-    if (status == STATUS_OK) status = channel_open(&run->channel, err);
-    signal(
-        SIGPIPE,
-        SIG_IGN); /* a reader of messages that went away (| head) is no reason to end; MPI's own helpers keep theirs */
-    if (status == STATUS_OK) status = agree(run, path, &setup, err);
+    Error start_err;
+    Status status = start(run, &start_err);
+    if (status != STATUS_OK) return error_set(err, status, "%s", start_err.text);
+    status = agree(run, usage, &setup, err);
     if (status != STATUS_OK) return status;
     *result = channel_rank(run->channel) == 0 ? setup.status : STATUS_OK;
     if (setup.status != STATUS_OK) { /* rank 0 says why */
         if (channel_rank(run->channel) == 0) report_error(setup.status, err);
         return STATUS_OK;
     }
-    status = choose_workers(run, &setup, &workers, err);
+    status = run_workers_choose(run->channel, setup.workers, &run->terminal, &workers, err);
     if (status == STATUS_OK)
         status = agent_create(run->channel, run->nursery, workers, setup.kernels, &run->agent, err);
     if (status == STATUS_OK && channel_rank(run->channel) == 0) status = start_coordinator(run, err);
@@ -460,7 +480,8 @@ static _Noreturn void fail(Run *run, Status status, const Error *err) {
         view.stop_reason = "error";
         write_status(run, &view, (int)status, NULL); /* as far as the disk lets it */
     }
-    report_error(status, err);
+    /* Where srun has not tied its tasks together, all fail alike, and the first says so. */
+    if (run->channel != NULL || launcher_srun_tasks_alone() == 0 || launcher_rank() == 0) report_error(status, err);
     if (run->channel != NULL && channel_rank(run->channel) == 0)
         sequel_end(&run->options, status == STATUS_INCOMPLETE ? STATUS_FAILED : status, &run->terminal);
     _exit((int)status);
@@ -469,15 +490,18 @@ static _Noreturn void fail(Run *run, Status status, const Error *err) {
 int command_run(int argc, char **argv) {
     Run run = {.argc = argc, .argv = argv, .signals = -1};
     RunOptions *options = &run.options;
-    int exit_code;
-    if (!run_options_read(options, argc, argv, &exit_code)) return exit_code;
+    bool helped;
+    Error err = {{0}};
+    Status usage = run_options_read(options, argc, argv, &helped, &err);
+    if (helped) return STATUS_OK;
+    if (usage != STATUS_OK && !launcher_has_ranks()) return report_error(usage, &err);
     run.started_unix_ms = clock_unix_ms();
     run.terminal = terminal_open(options->quiet);
     run.started_s = clock_monotonic_s();
-    Error err = {{0}};
     Status result = STATUS_OK;
-    Status status = run_all(&run, options->job, &result, &err);
+    Status status = run_all(&run, usage, &result, &err);
     if (status != STATUS_OK) fail(&run, status, &err);
+    end_guard(&run);
     dispatch_free(run.dispatch);
     schedule_free(run.schedule);
     cost_model_free(run.costs);

@@ -1,6 +1,7 @@
 /* See run_folder.h. */
 #include "cli/run_folder.h"
 
+#include "analysis/run_state.h"
 #include "cli/provenance.h"
 #include "cli/version.h"
 #include "cli/warning.h"
@@ -63,7 +64,7 @@ static Status make_way(const char *dir, const Job *job, Error *err) {
     return error_set(err, STATUS_IO, "%s: cannot be kept as %s: %s", resolved, kept_resolved, strerror(errno));
 }
 
-static Status write_job_files(const char *dir, const Job *job, Error *err) {
+Status run_folder_write_job(const char *dir, const Job *job, Error *err) {
     char path[PATH_MAX];
     Status status = make_way(dir, job, err);
     if (status != STATUS_OK) return status;
@@ -195,6 +196,16 @@ static void look_back(const char *dir, const SegmentList *runs, Shard shard, Run
     }
 }
 
+bool run_folder_says(const char *dir, Status result) {
+    FolderState *state;
+    Error unreadable;
+    char warning[2048]; /* said when the folder was read */
+    if (folder_state_read(dir, &state, warning, sizeof warning, &unreadable) != STATUS_OK) return false;
+    bool says = state->exit_code == (int)result;
+    folder_state_free(state);
+    return says;
+}
+
 /* Whether a records file is that of a merge, which has no status file. */
 static bool is_merge(const char *path) {
     Record header;
@@ -278,8 +289,9 @@ static Status start_journal(const RunOrigin *origin, uint64_t models_limit_bytes
                                    .fingerprint = here->fingerprint,
                                    .shard_index = origin->shard.index,
                                    .shard_count = origin->shard.count}};
-    Status status = command != NULL && ranks != NULL ? journal_start(journal, &header, models_limit_bytes, err)
-                                                     : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    Status status = command != NULL && ranks != NULL
+                        ? journal_start(journal, &header, models_limit_bytes, err)
+                        : error_set(err, STATUS_NO_MEMORY, "no memory for the header of a run");
     free(command);
     free(ranks);
     return status;
@@ -303,5 +315,5 @@ Status run_folder_read(const char *dir, const Job *job, Shard shard, Journal **o
 Status run_folder_begin(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal *journal,
                         Error *err) {
     Status status = start_journal(origin, models_limit_bytes, journal, err);
-    return status == STATUS_OK ? write_job_files(dir, origin->job, err) : status;
+    return status == STATUS_OK ? run_folder_write_job(dir, origin->job, err) : status;
 }

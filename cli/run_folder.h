@@ -37,6 +37,11 @@ Status run_folder_read(const char *dir, const Job *job, Shard shard, Journal **o
  * beside them (jobs/job_list.h). */
 Status run_folder_begin(const char *dir, const RunOrigin *origin, uint64_t models_limit_bytes, Journal *journal,
                         Error *err);
+/* Only writes job.yaml and job.resolved.yaml. */
+Status run_folder_write_job(const char *dir, const Job *job, Error *err);
+/* Whether palinode status finds in the folder that its job has ended with this result, so that a run that has nothing
+ * to do need not leave word of it. */
+bool run_folder_says(const char *dir, Status result);
 /* Of runs that began in the same instant, the one with the lowest segment goes on: to be called when this run's status
  * file is written. STATUS_INCOMPLETE: another one does, and this run's files have been removed. */
 Status run_folder_claim(const char *dir, const char *segment, Shard shard, Error *err);

@@ -1,6 +1,8 @@
 /* See run_options.h. */
 #include "cli/run_options.h"
 
+#include "proto/transport/launcher.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -14,10 +16,10 @@ static const char details[] =
     "once. Work that fails by its own fault is tried again (--retries), then recorded as failed and left\n"
     "alone (--rerun failed); what the machine could not do is not held against it.\n\n"
     "Exit codes: 0 all done, 1 done with failed trainings, or no gain like the run before, 64 wrong\n"
-    "command line, 65 wrong job file or data, 74 a file, MPI or the machine failed, 75 stopped early\n"
-    "(run again to go on), 76 too many failures.";
+    "command line, 65 wrong job file or data, 71 no memory, 74 a file, MPI or the machine failed,\n"
+    "75 stopped early (run again to go on), 76 too many failures.";
 
-bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code) {
+Status run_options_read(RunOptions *options, int argc, char **argv, bool *helped, Error *err) {
     *options = (RunOptions){.kernels = "",
                             .models = "keep",
                             .rerun = "missing",
@@ -151,14 +153,13 @@ bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code
                              .min_operands = 1,
                              .max_operands = 1};
     int n_operands;
-    if (!command_line(&command, argc, argv, &options->operands, &n_operands, exit_code)) return false;
+    Status status = command_read(&command, argc, argv, &options->operands, &n_operands, helped, err);
+    if (*helped && launcher_rank() == 0) options_print_help(&command);
+    if (status != STATUS_OK || *helped) return status;
     options->job = options->operands[0];
-    Error err;
-    if (shard == NULL || shard_parse(shard, &options->shard)) return true;
-    error_set(&err, STATUS_USAGE, "--shard: expected I/N, part I of N equal parts of the grid (2/8), not '%s'", shard);
-    *exit_code = report_error(STATUS_USAGE, &err);
-    run_options_free(options);
-    return false;
+    if (shard == NULL || shard_parse(shard, &options->shard)) return STATUS_OK;
+    return error_set(err, STATUS_USAGE, "--shard: expected I/N, part I of N equal parts of the grid (2/8), not '%s'",
+                     shard);
 }
 
 void run_options_free(RunOptions *options) {

@@ -17,9 +17,9 @@ typedef struct RunOptions {
     const char **operands; /* as given */
 } RunOptions;
 
-/* Reads argv[1..] and the environment over the defaults; false: help or an error was printed, and *exit_code is what
- * to return. */
-bool run_options_read(RunOptions *options, int argc, char **argv, int *exit_code);
+/* Reads argv[1..] and the environment over the defaults. *helped: --help is wanted; rank 0 has printed it. STATUS_USAGE
+ * is for rank 0 to tell, whichever rank finds it. */
+Status run_options_read(RunOptions *options, int argc, char **argv, bool *helped, Error *err);
 void run_options_free(RunOptions *options);
 
 #endif

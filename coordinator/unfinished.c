@@ -28,7 +28,7 @@ struct Unfinished {
     size_t count;
     Id *ended; /* to be removed by the next sweep */
     size_t n_ended, capacity;
-    bool folder_made, alone;
+    bool alone; /* no other run works in the folder */
     char folder[];
 };
 
@@ -54,7 +54,7 @@ Status unfinished_saved(Unfinished *unfinished, Id training_id, int64_t step, Er
         if (begun != NULL) begun->id = training_id;
         if (begun == NULL || tsearch(begun, &unfinished->tree, compare) == NULL) {
             free(begun);
-            return error_set(err, STATUS_NO_MEMORY, "out of memory");
+            return error_set(err, STATUS_NO_MEMORY, "no memory to note a checkpoint");
         }
         unfinished->count++;
     }
@@ -100,7 +100,7 @@ static Status check_folder(const Unfinished *unfinished, Error *err) {
 Status unfinished_open(const char *dir, Unfinished **out, Error *err) {
     static const char name[] = "/checkpoints";
     Unfinished *unfinished = calloc(1, sizeof *unfinished + strlen(dir) + sizeof name);
-    if (unfinished == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (unfinished == NULL) return error_set(err, STATUS_NO_MEMORY, "%s: no memory for its checkpoints' list", dir);
     strcat(strcpy(unfinished->folder, dir), name);
     Status status = check_folder(unfinished, err);
     DIR *folder = status == STATUS_OK ? opendir(unfinished->folder) : NULL;
@@ -128,7 +128,7 @@ void unfinished_clear_litter(Unfinished *unfinished, bool alone) {
 
 void unfinished_close(Unfinished *unfinished) {
     if (unfinished == NULL) return;
-    if (unfinished->alone) rmdir(unfinished->folder); /* fails, as it should, when something is in it */
+    rmdir(unfinished->folder); /* fails, as it should, when something is in it */
     tdestroy(unfinished->tree, free);
     free(unfinished->ended);
     free(unfinished);
@@ -146,14 +146,13 @@ int64_t unfinished_step(const Unfinished *unfinished, Id training_id) {
 /* --- as the run goes on ----------------------------------------------------------------------------------------- */
 
 Status unfinished_path(Unfinished *unfinished, Id training_id, char **path, Error *err) {
-    if (!unfinished->folder_made && mkdir(unfinished->folder, 0777) < 0 && errno != EEXIST)
+    if (mkdir(unfinished->folder, 0777) < 0 && errno != EEXIST)
         return error_set(err, STATUS_IO, "%s: cannot make the folder: %s", unfinished->folder, strerror(errno));
     Status status = check_folder(unfinished, err);
     if (status != STATUS_OK) return status;
-    unfinished->folder_made = true;
     size_t size = strlen(unfinished->folder) + 1 + ID_TEXT_BYTES;
     *path = malloc(size);
-    if (*path == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (*path == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the path of a checkpoint");
     write_path(unfinished, training_id, *path, size);
     return STATUS_OK;
 }

@@ -14,7 +14,7 @@ Status unfinished_open(const char *dir, Unfinished **out, Error *err);
 /* Removes half-written files, which are litter of runs that died. alone: no other run works in the folder now, so that
  * all of them are; else only those that nobody has touched for long. */
 void unfinished_clear_litter(Unfinished *unfinished, bool alone);
-/* Removes the folder when it is empty and this run was alone. Accepts NULL. */
+/* Removes the folder when it is empty. Accepts NULL. */
 void unfinished_close(Unfinished *unfinished);
 
 /* Number of trainings that have a file. */
@@ -22,7 +22,7 @@ size_t unfinished_count(const Unfinished *unfinished);
 /* The step that a training's file holds; 0: it has none. */
 int64_t unfinished_step(const Unfinished *unfinished, Id training_id);
 
-/* The path of a training's file, malloc'd; makes the folder when it is the first. STATUS_IO, STATUS_NO_MEMORY. */
+/* The path of a training's file, malloc'd; makes the folder if there is none. STATUS_IO, STATUS_NO_MEMORY. */
 Status unfinished_path(Unfinished *unfinished, Id training_id, char **path, Error *err);
 /* A child has saved its training at a step. */
 Status unfinished_saved(Unfinished *unfinished, Id training_id, int64_t step, Error *err);

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,30 +90,9 @@ static Status say_hello(Agent *agent, const char *kernels_name, Error *err) {
     return channel_send_message(agent->channel, 0, INBOX_COORDINATOR, &hello, err);
 }
 
-Status agent_default_workers(Channel *channel, int *workers, int *cores, int *sharing, Error *err) {
-    cpu_set_t mine, *all = NULL;
-    int n, me, before = 0;
-    CPU_ZERO(&mine);
-    if (sched_getaffinity(0, sizeof mine, &mine) < 0)
-        return error_set(err, STATUS_IO, "cannot read the affinity mask: %s", strerror(errno));
-    Status status = channel_gather_node(channel, &mine, sizeof mine, (void **)&all, &n, &me, err);
-    if (status != STATUS_OK) return status;
-    *cores = CPU_COUNT(&mine);
-    *sharing = 0;
-    for (int i = 0; i < n; i++)
-        if (CPU_EQUAL(&mine, &all[i])) {
-            *sharing += 1;
-            before += i < me;
-        }
-    *workers = *cores / *sharing + (before < *cores % *sharing);
-    if (*workers < 1) *workers = 1;
-    free(all);
-    return STATUS_OK;
-}
-
 Status agent_create(Channel *channel, Nursery *nursery, int workers, const char *kernels, Agent **out, Error *err) {
     Agent *agent = calloc(1, sizeof *agent);
-    if (agent == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (agent == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the agent of a rank");
     *agent = (Agent){.channel = channel,
                      .nursery = nursery,
                      .n_places = workers,
@@ -124,8 +102,9 @@ Status agent_create(Channel *channel, Nursery *nursery, int workers, const char 
     gethostname(agent->host, sizeof agent->host - 1);
     agent->places = calloc((size_t)workers, sizeof *agent->places);
     agent->waiting = calloc((size_t)workers + 1, sizeof *agent->waiting);
-    Status status = agent->places != NULL && agent->waiting != NULL ? say_hello(agent, kernels, err)
-                                                                    : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    Status status = agent->places != NULL && agent->waiting != NULL
+                        ? say_hello(agent, kernels, err)
+                        : error_set(err, STATUS_NO_MEMORY, "no memory for %d places for trainings", workers);
     if (status == STATUS_OK)
         *out = agent;
     else

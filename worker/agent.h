@@ -28,9 +28,4 @@ bool agent_finished(const Agent *agent);
 /* Sleeps until a child has something to say or pause_ns have passed. */
 void agent_wait(Agent *agent, long pause_ns);
 
-/* Cores of this rank's affinity mask that fall to it when the ranks of a node with the same mask share them: at
- * least 1. *cores (NULL: not wanted) gets the size of the mask, *sharing the number of ranks that share it. Collective.
- */
-Status agent_default_workers(Channel *channel, int *workers, int *cores, int *sharing, Error *err);
-
 #endif

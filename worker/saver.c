@@ -5,8 +5,10 @@
 #include "proto/wire/checkpoint_file.h"
 #include "worker/train/train.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static bool has_file(const Saver *saver) {
     return saver->item->kind == WORK_TRAINING && saver->item->checkpoint != NULL && saver->item->checkpoint[0] != '\0';
@@ -62,6 +64,15 @@ void saver_times(const Saver *saver, double *wall_s, double *cpu_s) {
     *cpu_s = saver->cpu_s + (done ? 0 : clock_cpu_s() - saver->start_cpu_s);
 }
 
+/* Makes the folder of a file that is missing: another run that found it empty may have removed it. */
+static bool make_folder(const char *path) {
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) return false;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    return mkdir(folder, 0777) == 0;
+}
+
 void saver_save(Saver *saver, const TrainState *state) {
     if (!has_file(saver) || state->step == saver->saved_step) return;
     CheckpointRecord checkpoint = {.training_id = saver->item->training_id,
@@ -71,6 +82,8 @@ void saver_save(Saver *saver, const TrainState *state) {
     Error err = {""};
     saver_times(saver, &checkpoint.wall_s, &checkpoint.cpu_s);
     Status status = checkpoint_file_write(saver->item->checkpoint, &checkpoint, &err);
+    if (status == STATUS_IO && make_folder(saver->item->checkpoint))
+        status = checkpoint_file_write(saver->item->checkpoint, &checkpoint, &err);
     saver->last_s = clock_monotonic_s();
     if (status == STATUS_OK) {
         saver->saved_step = state->step;

@@ -2,6 +2,8 @@
  * so that the buffer is made to measure. Errors of MPI come back as STATUS_IO with MPI's own words. */
 #include "proto/transport/channel.h"
 
+#include "proto/transport/launcher.h"
+
 #include <limits.h>
 #include <mpi.h>
 #include <stdlib.h>
@@ -35,13 +37,33 @@ static Status mpi_status(int code, const char *what, Error *err) {
     return error_set(err, STATUS_IO, "%s: %s", what, text);
 }
 
-Status channel_open(Channel **out, Error *err) {
-    Channel *channel = calloc(1, sizeof *channel);
-    if (channel == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
-    int provided, length;
+/* Other threads of this process never call MPI. */
+static int start_mpi(void) {
+    int provided;
     /* Without mpirun MPI would start a daemon of its own, for spawning processes that palinode never spawns. */
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
-    Status status = mpi_status(MPI_Init_thread(NULL, NULL, MPI_THREAD_SINGLE, &provided), "cannot start MPI", err);
+    return MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+}
+
+/* As start_mpi, for the one task of srun where MPI would look for srun's help in vain: by this variable. */
+static int start_mpi_alone(void) {
+    static const char name[] = "SLURM_NODELIST";
+    const char *value = getenv(name);
+    char *nodes = value != NULL ? strdup(value) : NULL;
+    unsetenv(name);
+    int code = start_mpi();
+    if (nodes != NULL) setenv(name, nodes, 1);
+    free(nodes);
+    return code;
+}
+
+Status channel_open(Channel **out, Error *err) {
+    Status status = launcher_check(err);
+    if (status != STATUS_OK) return status;
+    Channel *channel = calloc(1, sizeof *channel);
+    if (channel == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the channel between ranks");
+    int length;
+    status = mpi_status(launcher_srun_tasks_alone() == 1 ? start_mpi_alone() : start_mpi(), "cannot start MPI", err);
     if (status != STATUS_OK) {
         free(channel);
         return status;
@@ -177,6 +199,12 @@ Status channel_receive(Channel *channel, Inbox inbox, bool *received, int *from,
     *from = where.MPI_SOURCE;
     *received = true;
     return STATUS_OK;
+}
+
+Status channel_gather(Channel *channel, const void *mine, size_t size, void *all, Error *err) {
+    if (size > INT_MAX) return error_set(err, STATUS_DATA, "cannot gather %zu bytes", size);
+    return mpi_status(MPI_Gather(mine, (int)size, MPI_BYTE, all, (int)size, MPI_BYTE, 0, channel->communicator),
+                      "cannot gather from the ranks", err);
 }
 
 Status channel_broadcast(Channel *channel, void *data, size_t size, Error *err) {

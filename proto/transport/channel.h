@@ -12,7 +12,8 @@ typedef struct Channel Channel;
 /* The tags of all messages. */
 typedef enum Inbox { INBOX_AGENT = 1, INBOX_COORDINATOR = 2, INBOX_COUNT = 3 } Inbox;
 
-/* Starts MPI (a process that mpirun did not start is rank 0 of 1) on a communicator of its own. Collective. */
+/* Starts MPI (a process that mpirun did not start is rank 0 of 1) on a communicator of its own. Collective. Open MPI 4
+ * does not come back from a start that fails: it says why and calls exit. */
 Status channel_open(Channel **out, Error *err);
 /* Waits for what was sent, meets all ranks, ends MPI. What arrives meanwhile is dropped. Collective. STATUS_IO also
  * when some rank does not come within half a minute: MPI is then not ended, the process should end. Accepts NULL. */
@@ -34,6 +35,9 @@ Status channel_receive(Channel *channel, Inbox inbox, bool *received, int *from,
 
 /* Rank 0's size bytes at data go to every rank. Collective. */
 Status channel_broadcast(Channel *channel, void *data, size_t size, Error *err);
+/* Every rank contributes size bytes at mine; all of rank 0 gets size bytes of each, in rank order, other ranks
+ * may give NULL. Collective. */
+Status channel_gather(Channel *channel, const void *mine, size_t size, void *all, Error *err);
 /* Every rank on this node contributes size bytes at mine; *all (malloc'd) gets n x size bytes in rank order and *me
  * this rank's place among them. Collective. */
 Status channel_gather_node(Channel *channel, const void *mine, size_t size, void **all, int *n, int *me, Error *err);
