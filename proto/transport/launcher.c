@@ -6,11 +6,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Descriptors that MPI and a run of a few workers open. With too few Open MPI crashes. */
-enum { DESCRIPTORS = 20 };
+/* Descriptors and address space that MPI and a run of a few workers take. With too little Open MPI crashes. */
+enum { DESCRIPTORS = 20, MEMORY_BYTES = 32 << 20 };
 
 static bool is_set(const char *name) {
     return getenv(name) != NULL;
@@ -64,6 +66,15 @@ static Status check_descriptors(Error *err) {
                      DESCRIPTORS, problem == EMFILE ? "the process's limit" : "the machine's limit");
 }
 
+static Status check_memory(Error *err) {
+    void *probe = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (probe == MAP_FAILED)
+        return error_set(err, STATUS_IO, "MPI cannot have %d MiB of address space (%s): see ulimit -v",
+                         MEMORY_BYTES >> 20, strerror(errno));
+    munmap(probe, MEMORY_BYTES);
+    return STATUS_OK;
+}
+
 /* Open MPI keeps its session's files where this says, and makes the folder if there is none. */
 static Status check_temporary(Error *err) {
     static const char *const names[] = {"TMPDIR", "TEMP", "TMP"};
@@ -75,6 +86,7 @@ static Status check_temporary(Error *err) {
             folder = getenv(name);
         }
     int length = snprintf(path, sizeof path, "%s/palinode-XXXXXX", folder);
+    if (is_set("OMPI_MCA_orte_tmpdir_base")) return STATUS_OK; /* it keeps them there */
     if (length >= (int)sizeof path) return error_set(err, STATUS_IO, "%s: the path is too long", name);
     if (mkdtemp(path) != NULL) {
         rmdir(path);
@@ -96,6 +108,7 @@ Status launcher_check(Error *err) {
                          "..., or mpirun palinode run ... in the batch job",
                          tasks);
     Status status = check_descriptors(err);
+    if (status == STATUS_OK) status = check_memory(err);
     if (status != STATUS_OK || launcher_is_mpirun()) return status;
     return check_temporary(err);
 }

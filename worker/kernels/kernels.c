@@ -45,6 +45,10 @@ Status kernels_select(const char *name, const Kernels **out, Error *err) {
     return error_set(err, STATUS_USAGE, "kernels \"%s\": expected one of those that this CPU runs: %s", name, known);
 }
 
+Status kernels_prepare(const Kernels *kernels, Error *err) {
+    return kernels->matmul == matmul_openblas ? matmul_prepare(err) : STATUS_OK;
+}
+
 const Kernels *kernels_with_precision(const Kernels *kernels, Precision precision) {
     if (precision == PRECISION_FLOAT32) return kernels;
 #if defined(__x86_64__)

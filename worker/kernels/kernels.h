@@ -112,6 +112,10 @@ size_t attention_workspace_floats(const AttentionShape *shape);
  * message lists those that are. Also sets OpenBLAS to one thread. */
 Status kernels_select(const char *name, const Kernels **out, Error *err);
 
+/* To be called in the process that computes, before it does: takes what the path's library needs. STATUS_IO: the
+ * machine does not give it. */
+Status kernels_prepare(const Kernels *kernels, Error *err);
+
 /* The paths that this CPU runs, best first, reference last; NULL past the last. */
 const Kernels *kernels_at(int index);
 

@@ -2,7 +2,10 @@
 #include "worker/kernels/matmul.h"
 
 #include <cblas.h>
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 
 void matmul_openblas(bool transpose_a, bool transpose_b, int m, int n, int k, float alpha, const float *a, int lda,
                      const float *b, int ldb, float beta, float *c, int ldc) {
@@ -12,6 +15,23 @@ void matmul_openblas(bool transpose_a, bool transpose_b, int m, int n, int k, fl
 
 void matmul_use_one_thread(void) {
     openblas_set_num_threads(1);
+}
+
+Status matmul_prepare(Error *err) {
+    enum { WORK_SPACE = (128 << 20) + 65536, SIDE = 64 }; /* a product that is too large for kernels without it */
+    static bool prepared;
+    static float a[SIDE * SIDE], c[SIDE * SIDE];
+    if (prepared) return STATUS_OK;
+    void *probe = mmap(NULL, WORK_SPACE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (probe == MAP_FAILED)
+        return error_set(err, STATUS_IO,
+                         "this process cannot have the %d MiB of address space that OpenBLAS works in (%s): see ulimit "
+                         "-v",
+                         WORK_SPACE >> 20, strerror(errno));
+    munmap(probe, WORK_SPACE);
+    matmul_openblas(false, true, SIDE, SIDE, SIDE, 1, a, SIDE, a, SIDE, 0, c, SIDE);
+    prepared = true;
+    return STATUS_OK;
 }
 
 void matmul_library(char *text, size_t text_bytes) {

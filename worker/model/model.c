@@ -104,7 +104,8 @@ Status model_create(const Shape *shape, const Kernels *kernels, int micro_batch,
     model->T = shape->causal ? 3 * (shape->N - 1) + 1 : shape->T;
     Arena measure = {0};
     take_all(model, &measure);
-    Status status = arena_create(&model->arena, measure.used_bytes, err);
+    Status status = kernels_prepare(kernels, err);
+    if (status == STATUS_OK) status = arena_create(&model->arena, measure.used_bytes, err);
     if (status == STATUS_OK) {
         take_all(model, &model->arena);
         status = fill_offsets(model, err);

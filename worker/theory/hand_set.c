@@ -256,12 +256,13 @@ static void take_all(HandSet *set, Arena *arena) {
 Status hand_set_create(const HandSetSpec *spec, const Kernels *kernels, int prompts, HandSet **out, Error *err) {
     assert(spec->d > 0 && spec->N >= 2 && prompts > 0 && spec->gap > 0);
     HandSet *set = malloc(sizeof *set);
-    if (set == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (set == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for a transformer with weights set by hand");
     *set = (HandSet){.spec = *spec, .layout = hand_set_layout(spec), .prompts = prompts, .kernels = kernels};
     set->head_width = spec->d + 1 + set->layout.grid;
     Arena measure = {0};
     take_all(set, &measure);
-    Status status = arena_create(&set->arena, measure.used_bytes, err);
+    Status status = kernels_prepare(kernels, err);
+    if (status == STATUS_OK) status = arena_create(&set->arena, measure.used_bytes, err);
     if (status != STATUS_OK) {
         free(set);
         return status;
