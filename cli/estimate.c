@@ -43,7 +43,7 @@ static Status measure(const Share *share, CostModel *costs, Error *err) {
     spec.train.warmup_steps = 0;
     Shape shape = shape_of(&spec.model, &spec.task);
     float *parameters = malloc(tensors_parameters(&shape) * sizeof *parameters);
-    if (parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (parameters == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the parameters of a model");
     const Kernels *kernels;
     TrainResult result = {0};
     Stopwatch watch = {.shortest_s = INFINITY};
@@ -75,7 +75,7 @@ static Status list_kinds(const Job *job, CostModel *costs, Share **kinds, int *c
         if (rate >= capacity) {
             int more = rate * 2 + 16;
             Share *larger = realloc(*kinds, (size_t)more * sizeof *larger);
-            if (larger == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+            if (larger == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for %d kinds of training", more);
             for (int i = capacity; i < more; i++)
                 larger[i] = (Share){.rate = i};
             *kinds = larger;

@@ -42,7 +42,8 @@ static Status measure_cells(const Job *job, const WorkItem *common, const float 
     item.parameters = (float *)parameters;
     item.n_orders = job_critics(job);
     item.orders = calloc((size_t)item.n_orders + 1, sizeof *item.orders);
-    if (item.orders == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (item.orders == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %d measurements of a model", item.n_orders);
     for (int i = 0; i < item.n_orders; i++)
         item.orders[i] = (CriticOrder){.critic = job_critic(job, i), .predictor = PREDICTOR_MODEL};
     Status status = run_work(&item, 0, "", NULL, NULL, out, err);
@@ -54,7 +55,7 @@ static Status measure_baselines(const Job *job, const WorkItem *common, WorkDone
     WorkItem item = *common;
     item.kind = WORK_BASELINES;
     item.orders = calloc((size_t)job_critics(job) * PREDICTOR_COUNT + 1, sizeof *item.orders);
-    if (item.orders == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (item.orders == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the measurements of the baselines");
     for (int i = 0; i < job_critics(job); i++)
         for (int predictor = PREDICTOR_GD; predictor < PREDICTOR_COUNT; predictor++)
             if (item.evaluation.baselines & (1u << predictor))

@@ -195,7 +195,7 @@ int command_explain(int argc, char **argv) {
             "Shown are the record that decides, with its file and offset, all records of the id in order with\n"
             "the runs that wrote them, its settings, and whether a model or a checkpoint is kept.\n\n"
             "Exit codes: 0 explained, 64 wrong command line, 65 no such id (the nearest is told) or bad data,\n"
-            "74 a file could not be read.",
+            "71 no memory, 74 a file could not be read.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
         .min_operands = 1,

@@ -113,7 +113,7 @@ static Status read_without_claims(const char *path, const char *text, const Text
                                   Error *err) {
     int count = overrides->count;
     const char **all = calloc((size_t)count + 1, sizeof *all);
-    if (all == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (all == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for %d overrides", count + 1);
     for (int i = 0; i < count; i++)
         all[i] = overrides->items[i];
     all[count] = "claims=[]";

@@ -108,7 +108,7 @@ static Status merge(int argc, char **argv, const char *out, const char *const *d
                     bool json, Error *err) {
     char warning[WARNING_BYTES] = "", host[256] = "";
     char *command = provenance_command_line(argc, argv);
-    if (command == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (command == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the command line in the header");
     gethostname(host, sizeof host - 1);
     Record header = {.kind = RECORD_HEADER,
                      .of.header = {.schema = SCHEMA_VERSION,
@@ -153,7 +153,7 @@ static const char details[] =
     "palinode replay DIR ID tells which of the two this machine reproduces. Checkpoints of unfinished trainings stay\n"
     "where they are.\n\n"
     "Exit codes: 0 merged, 1 conflicts, 64 wrong command line or OUT holds something else, 65 a folder without\n"
-    "records, 74 a file could not be read or written.";
+    "records, 71 no memory, 74 a file could not be read or written.";
 
 int command_merge(int argc, char **argv) {
     const char *out = NULL;

@@ -87,7 +87,8 @@ static void show_progress(void *context, const Progress *progress) {
 /* Does one piece of work, whose records are kept to be compared. */
 static Status do_work(Replay *replay, WorkItem *item, Error *err) {
     WorkDone *more = realloc(replay->done, ((size_t)replay->n_done + 1) * sizeof *more);
-    if (more == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (more == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %d pieces of work done again", replay->n_done + 1);
     replay->done = more;
     item->kernels = (char *)replay->kernels->name;
     item->checkpoint = "";
@@ -142,7 +143,10 @@ static Status replay_training(Replay *replay, Error *err) {
     const TrainingRecord *training = &recorded_find(recorded, RECORD_TRAINING, recorded->id)->of.training;
     bool *taken = calloc((size_t)recorded->n_records, sizeof *taken);
     CriticOrder *orders = calloc((size_t)recorded->n_records, sizeof *orders);
-    Status status = taken != NULL && orders != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    Status status = taken != NULL && orders != NULL
+                        ? STATUS_OK
+                        : error_set(err, STATUS_NO_MEMORY, "no memory for the order to measure %d records again",
+                                    recorded->n_records);
     WorkItem item = {.kind = WORK_TRAINING,
                      .training_id = training->training_id,
                      .spec = training->spec,
@@ -198,7 +202,8 @@ static Status compare(Replay *replay, Error *err) {
     const Recorded *recorded = &replay->recorded;
     bool same_training = true;
     replay->comparisons = calloc((size_t)recorded->n_records, sizeof *replay->comparisons);
-    if (replay->comparisons == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (replay->comparisons == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "no memory to compare %d records", recorded->n_records);
     const Record *training = recorded_find(recorded, RECORD_TRAINING, recorded->id);
     if (training != NULL)
         same_training = strcmp(record_fingerprint(training),
@@ -361,7 +366,7 @@ int command_replay(int argc, char **argv) {
             "Under the same numerics fingerprint the bits must be the same; where they are not, it is an alarm.\n"
             "Under another, the largest difference is information.\n\n"
             "Exit codes: 0 the same bits, or other numerics; 1 determinism alarm; 64 wrong command line; 65 no\n"
-            "such result; 74 a file could not be read.",
+            "such result; 71 no memory; 74 a file could not be read, or this process cannot have its memory.",
         .options = table,
         .n_options = sizeof table / sizeof table[0],
         .min_operands = 2,

@@ -25,7 +25,7 @@ int command_settings(int argc, char **argv) {
     if (!command_line(&command, argc, argv, &operands, &n_operands, &exit_code)) return exit_code;
     free((void *)operands);
     char *text = markdown ? settings_reference() : settings_help();
-    if (text == NULL) return report_error(STATUS_NO_MEMORY, &(Error){"out of memory"});
+    if (text == NULL) return report_error(STATUS_NO_MEMORY, &(Error){"no memory for the table of settings"});
     fputs(text, stdout);
     free(text);
     return STATUS_OK;

@@ -297,8 +297,8 @@ int command_submit(int argc, char **argv) {
     script->n_options = options.sbatch_options.count;
     script->sequel = options.chain ? BATCH_CHAIN : options.once ? BATCH_ONCE : BATCH_REQUEUE;
     script->launcher = options.launcher[0] == 's' ? BATCH_SRUN : BATCH_MPIRUN;
-    Status status =
-        typed != NULL ? write_and_submit(&options, &err) : error_set(&err, STATUS_NO_MEMORY, "out of memory");
+    Status status = typed != NULL ? write_and_submit(&options, &err)
+                                  : error_set(&err, STATUS_NO_MEMORY, "no memory for the command line in the script");
     free(typed);
     free((void *)operands);
     free((void *)options.overrides.items);

@@ -44,7 +44,7 @@ struct CostModel {
 
 Status cost_model_create(CostModel **out, Error *err) {
     CostModel *model = calloc(1, sizeof *model);
-    if (model == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (model == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the rates of work");
     model->assumed_rate = NAN;
     model->stale = true;
     *out = model;
@@ -85,7 +85,7 @@ Status cost_model_rate(CostModel *model, WorkKind kind, const TrainingSpec *spec
     if (model->n_classes == model->capacity) {
         int capacity = model->capacity * 2 + 16;
         RateClass *more = realloc(model->classes, (size_t)capacity * sizeof *more);
-        if (more == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        if (more == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for %d rates of work", capacity);
         model->classes = more;
         model->capacity = capacity;
     }

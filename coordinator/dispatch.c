@@ -37,7 +37,7 @@ Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedul
                        Unfinished *unfinished, const DispatchOptions *options, Notice notice, void *context,
                        Dispatch **out, Error *err) {
     Dispatch *dispatch = calloc(1, sizeof *dispatch);
-    if (dispatch == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (dispatch == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the coordinator");
     *dispatch = (Dispatch){.channel = channel,
                            .roster = roster,
                            .schedule = schedule,
@@ -61,7 +61,7 @@ Status dispatch_create(Channel *channel, const Roster *roster, Schedule *schedul
     dispatch->posts = calloc((size_t)roster->n_ranks, sizeof *dispatch->posts);
     if (dispatch->posts == NULL) {
         dispatch_free(dispatch);
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        return error_set(err, STATUS_NO_MEMORY, "no memory for what %d ranks do", roster->n_ranks);
     }
     for (int rank = 0; rank < roster->n_ranks; rank++)
         dispatch->posts[rank] = (Post){.free_places = roster->ranks[rank].workers, .paused_until_s = -INFINITY};

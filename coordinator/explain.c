@@ -291,7 +291,8 @@ static Status find_checkpoint(Inquiry *inquiry, Error *err) {
     Status status = checkpoint_file_step(path, out->id, &out->checkpoint_step, err);
     if (status == STATUS_NO_MEMORY) return status; /* one that is not whole is of step 0: it will be passed over */
     out->checkpoint = strdup(path);
-    return out->checkpoint != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    return out->checkpoint != NULL ? STATUS_OK
+                                   : error_set(err, STATUS_NO_MEMORY, "no memory for the path of a checkpoint");
 }
 
 static void walk_jobs(Inquiry *inquiry, bool ended) {

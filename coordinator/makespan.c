@@ -34,7 +34,8 @@ Status makespan_longest_first(Batch *batches, int n_batches, const double *busy_
                               Error *err) {
     double total_s = 0, last_s = 0, pieces = 0;
     double *free_at = calloc((size_t)n_workers, sizeof *free_at);
-    if (free_at == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (free_at == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "no memory to play a run through with %d workers", n_workers);
     if (busy_s != NULL) memcpy(free_at, busy_s, (size_t)n_workers * sizeof *free_at);
     qsort(free_at, (size_t)n_workers, sizeof *free_at, ascending); /* sorted is a heap */
     qsort(batches, (size_t)n_batches, sizeof *batches, longer_first);

@@ -42,7 +42,7 @@ Status outlook_of(const Schedule *schedule, CostModel *costs, const Underway *un
     double *busy_s = calloc((size_t)places + 1, sizeof *busy_s);
     assert(places > 0);
     if (status == STATUS_OK && (batches == NULL || busy_s == NULL))
-        status = error_set(err, STATUS_NO_MEMORY, "out of memory");
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for an outlook on what is left to do");
     double longest_s = 0, shortest_s = INFINITY;
     for (int i = 0; i < n_waiting && status == STATUS_OK; i++) {
         double seconds = add(&sum, costs, waiting[i].rate, waiting[i].flops, (double)waiting[i].count);

@@ -78,7 +78,7 @@ static Status make_room(Pending *pending, Error *err) {
     int *buckets = calloc(n_buckets, sizeof *buckets);
     if (classes == NULL || buckets == NULL) {
         free(buckets);
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %d kinds of work", capacity);
     }
     free(pending->buckets);
     pending->buckets = buckets;

@@ -24,7 +24,7 @@ static Status take_hello(Roster *roster, int from, const Bytes *bytes, int *miss
 Status roster_collect(Channel *channel, Roster *out, Error *err) {
     *out = (Roster){.n_ranks = channel_size(channel)};
     out->ranks = calloc((size_t)out->n_ranks, sizeof *out->ranks);
-    if (out->ranks == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (out->ranks == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for a list of %d ranks", out->n_ranks);
     int missing = out->n_ranks;
     Status status = STATUS_OK;
     while (status == STATUS_OK && missing > 0) {

@@ -62,7 +62,8 @@ Status schedule_make_room(Schedule *schedule, Error *err) {
     if (more_out != NULL) schedule->out = more_out;
     Piece *more_again = realloc(schedule->again, (size_t)capacity * sizeof *more_again);
     if (more_again != NULL) schedule->again = more_again;
-    if (more_out == NULL || more_again == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (more_out == NULL || more_again == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for %d pieces of work under way", capacity);
     schedule->capacity = capacity;
     return STATUS_OK;
 }
@@ -78,7 +79,7 @@ double schedule_flops_left(const Schedule *schedule, const Piece *piece) {
 Status schedule_create(const Job *job, const Journal *known, CostModel *costs, const ScheduleOptions *options,
                        Schedule **out, Error *err) {
     Schedule *schedule = calloc(1, sizeof *schedule);
-    if (schedule == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (schedule == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for a schedule");
     *schedule = (Schedule){.job = job,
                            .known = known,
                            .costs = costs,
@@ -94,7 +95,7 @@ Status schedule_create(const Job *job, const Journal *known, CostModel *costs, c
         schedule->order = calloc((size_t)n_classes + 1, sizeof *schedule->order);
         schedule->class_s = calloc((size_t)n_classes + 1, sizeof *schedule->class_s);
         if (schedule->order == NULL || schedule->class_s == NULL)
-            status = error_set(err, STATUS_NO_MEMORY, "out of memory");
+            status = error_set(err, STATUS_NO_MEMORY, "no memory for the order of %d kinds of work", n_classes);
     }
     if (status == STATUS_OK) {
         sort_classes(schedule);
@@ -124,7 +125,8 @@ Status schedule_waiting(const Schedule *schedule, WaitingBatch **batches, int *c
     const WorkClass *classes = pending_classes(schedule->pending, &n_classes);
     *count = 0;
     *batches = calloc((size_t)(n_classes + schedule->n_again) + 1, sizeof **batches);
-    if (*batches == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (*batches == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a list of %d kinds of work", n_classes);
     for (int i = 0; i < n_classes; i++)
         if (classes[i].waiting > 0)
             (*batches)[(*count)++] =
@@ -241,7 +243,7 @@ Status schedule_next(Schedule *schedule, double left_s, bool *found, Assignment 
     if (schedule->options.kernels != NULL && (out->item.kernels = strdup(schedule->options.kernels)) == NULL) {
         work_item_free(&out->item);
         *found = false;
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        return error_set(err, STATUS_NO_MEMORY, "no memory for a piece of work");
     }
     out->item.work = piece.work;
     out->item.attempt = piece.attempt;

@@ -83,7 +83,8 @@ Status schedule_item(const Schedule *schedule, uint64_t grid_point, bool baselin
     if (!job_training(schedule->job, grid_point, &spec)) return STATUS_OK;
     size_t most = (size_t)job_critics(schedule->job) * PREDICTOR_COUNT;
     CriticOrder *orders = calloc(most, sizeof *orders);
-    if (orders == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (orders == NULL)
+        return error_set(err, STATUS_NO_MEMORY, "no memory for the %zu measurements of a training", most);
     Id id = training_id(&spec);
     int n_orders = 0;
     WorkKind kind = 0;
@@ -262,7 +263,8 @@ static Status walk_grid(Schedule *schedule, Walk *walk, bool first_round, Error 
 Status schedule_count(Schedule *schedule, Error *err) {
     Walk walk = {0};
     walk.orders = calloc((size_t)job_critics(schedule->job) * PREDICTOR_COUNT, sizeof *walk.orders);
-    Status status = walk.orders != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "out of memory");
+    Status status =
+        walk.orders != NULL ? STATUS_OK : error_set(err, STATUS_NO_MEMORY, "no memory to count the work of a job");
     if (status == STATUS_OK && schedule->options.shard.count > 1) {
         status = deal_create(schedule->options.shard, &walk.deal, err);
         if (status == STATUS_OK) status = walk_grid(schedule, &walk, true, err);

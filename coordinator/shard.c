@@ -36,7 +36,7 @@ static int dearer_first(const void *a, const void *b) {
 
 Status deal_create(Shard shard, Deal **out, Error *err) {
     Deal *deal = calloc(1, sizeof *deal);
-    if (deal == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (deal == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory to deal a grid into its parts");
     deal->shard = shard;
     *out = deal;
     return STATUS_OK;
@@ -61,7 +61,7 @@ Status deal_count(Deal *deal, double flops, Error *err) {
         if (suit != NULL) suit->flops = flops;
         if (suit == NULL || tsearch(suit, &deal->tree, dearer_first) == NULL) {
             free(suit);
-            return error_set(err, STATUS_NO_MEMORY, "out of memory");
+            return error_set(err, STATUS_NO_MEMORY, "no memory to deal a grid into its parts");
         }
         deal->latest = suit;
     }

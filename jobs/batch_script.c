@@ -183,7 +183,7 @@ Status batch_script_write(const BatchScript *script, char **out, Error *err) {
     Status status = check(script, err);
     if (status != STATUS_OK) return status;
     FILE *text = open_memstream(out, &size);
-    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for a batch script");
     put_introduction(text, script);
     put_resources(text, script);
     put_behaviour(text, script);
@@ -193,5 +193,5 @@ Status batch_script_write(const BatchScript *script, char **out, Error *err) {
     if (fclose(text) == 0 && written) return STATUS_OK;
     free(*out);
     *out = NULL;
-    return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    return error_set(err, STATUS_NO_MEMORY, "no memory for a batch script");
 }

@@ -104,7 +104,7 @@ static Status count_trainings(const Job *before, const Job *after, JobDifference
     Id *old = sorted_ids(before, &n_old), *new = sorted_ids(after, &n_new);
     Status status = STATUS_OK;
     if (old == NULL || new == NULL) {
-        status = error_set(err, STATUS_NO_MEMORY, "out of memory");
+        status = error_set(err, STATUS_NO_MEMORY, "no memory to compare the trainings of two jobs");
     } else {
         for (uint64_t i = 0, j = 0; i < n_old || j < n_new;) {
             int order = i == n_old ? 1 : j == n_new ? -1 : compare_ids(&old[i], &new[j]);
@@ -122,7 +122,7 @@ static Status count_trainings(const Job *before, const Job *after, JobDifference
 Status job_difference(const Job *before, const Job *after, JobDifference *out, Error *err) {
     *out = (JobDifference){0};
     FILE *text = fmemopen(out->text, sizeof out->text, "w"); /* cuts what is longer */
-    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (text == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory to compare two jobs");
     int changes = print_settings(text, job_grid(before), job_grid(after));
     Status status = changes > 0 ? count_trainings(before, after, out, err) : STATUS_OK;
     unsigned long long added = out->trainings_added, dropped = out->trainings_dropped;

@@ -181,7 +181,7 @@ Status nursery_start(ChildMain child_main, void *context, Nursery **out, Error *
     int ends[2];
     sigset_t child_signal;
     Nursery *nursery = calloc(1, sizeof *nursery);
-    if (nursery == NULL) return error_set(err, STATUS_NO_MEMORY, "out of memory");
+    if (nursery == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the process that starts trainings");
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) {
         free(nursery);
         return error_set(err, STATUS_IO, "cannot make a socket pair: %s", strerror(errno));

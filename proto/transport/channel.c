@@ -115,8 +115,9 @@ bool channel_sending(const Channel *channel) {
 static Status queue_local(Channel *channel, Inbox inbox, Bytes bytes, Error *err) {
     Local *local = malloc(sizeof *local);
     if (local == NULL) {
+        Status status = error_set(err, STATUS_NO_MEMORY, "no memory for a message of %zu bytes", bytes.size);
         bytes_free(&bytes);
-        return error_set(err, STATUS_NO_MEMORY, "out of memory");
+        return status;
     }
     *local = (Local){.bytes = bytes};
     if (channel->local_last[inbox] != NULL)
@@ -136,7 +137,7 @@ Status channel_send(Channel *channel, int to, Inbox inbox, Bytes bytes, Error *e
         int capacity = channel->outgoing_capacity * 2 + 16;
         Outgoing *more = realloc(channel->outgoing, (size_t)capacity * sizeof *more);
         if (more == NULL)
-            status = error_set(err, STATUS_NO_MEMORY, "out of memory");
+            status = error_set(err, STATUS_NO_MEMORY, "no memory for %d messages under way", capacity);
         else {
             channel->outgoing = more;
             channel->outgoing_capacity = capacity;
@@ -221,7 +222,7 @@ Status channel_gather_node(Channel *channel, const void *mine, size_t size, void
     if (code == MPI_SUCCESS) code = MPI_Comm_rank(node, me);
     Status status = mpi_status(code, "cannot count the ranks of this node", err);
     if (status == STATUS_OK && (*all = malloc((size_t)*n * size)) == NULL)
-        status = error_set(err, STATUS_NO_MEMORY, "out of memory");
+        status = error_set(err, STATUS_NO_MEMORY, "no memory for what %d ranks of a node say", *n);
     if (status == STATUS_OK)
         status = mpi_status(MPI_Allgather(mine, (int)size, MPI_BYTE, *all, (int)size, MPI_BYTE, node),
                             "cannot gather from the ranks of this node", err);
