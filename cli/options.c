@@ -296,6 +296,6 @@ int report_error(Status status, const Error *err) {
 }
 
 int refuse_command_line(Status status, const Error *err) {
-    if (launcher_is_mpirun() && launcher_rank() > 0) sleep(1);
+    if (launcher_is_mpirun() && launcher_rank() > 0) sleep(10);
     return report_error(status, err);
 }

@@ -247,9 +247,11 @@ static Status claim(Run *run, Error *err) {
 static Status begin(Run *run, const RunOrigin *origin, Error *err) {
     const ScheduleTotals *totals = schedule_totals(run->schedule);
     uint64_t models_limit_bytes = (uint64_t)(run->options.models_limit_gib * 0x1p30);
-    bool work = totals->to_train + totals->to_evaluate + totals->baseline_sets > 0;
-    if (!work && run_folder_says(run->dir, totals->trainings_failed > 0 ? STATUS_FAILED : STATUS_OK))
-        return run_folder_write_job(run->dir, run->job, err);
+    if (totals->to_train + totals->to_evaluate + totals->baseline_sets == 0) {
+        Status status = run_folder_write_job(run->dir, run->job, err);
+        Status result = totals->trainings_failed + totals->results_failed > 0 ? STATUS_FAILED : STATUS_OK;
+        if (status != STATUS_OK || run_folder_says(run->dir, result)) return status;
+    }
     Status status = run_folder_begin(run->dir, origin, models_limit_bytes, run->journal, err);
     if (status == STATUS_OK) snprintf(run->segment, sizeof run->segment, "%s", journal_segment(run->journal));
     return status;

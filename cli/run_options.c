@@ -7,8 +7,8 @@
 #include <stdlib.h>
 
 static const char details[] =
-    "Without mpirun the program is one rank with as many workers as the affinity mask has cores.\n"
-    "Under mpirun the ranks of a node share its cores. Running the same job on the same folder again\n"
+    "Without mpirun the program is one rank with as many workers as it may use cores (affinity mask, CPU\n"
+    "quota). Under mpirun the ranks of a node share its cores. Running the same job on the same folder again\n"
     "does only what is missing; a changed job does what it adds, and the change is shown. Options from\n"
     "--workers-per-rank to --allow-numerics-change are also read from the environment, as\n"
     "PALINODE_WORKERS_PER_RANK=2, PALINODE_ALLOW_NUMERICS_CHANGE=1.\n\n"

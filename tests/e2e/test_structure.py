@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from conftest import PROJECT
+from conftest import PROJECT, palinode
 
 # A room may include itself and these. The longest matching prefix names the room.
 MAY_INCLUDE = {
@@ -82,3 +82,16 @@ def test_file_names_are_unique_and_every_file_says_what_it_is():
                 wrong.append(f"{path} and {stems[name]} have the same name")
             stems[name] = path
     assert not wrong, "\n".join(wrong)
+
+
+def test_want_of_memory_says_of_what():
+    bare = [path for path, _ in sources() if '"out of memory"' in (PROJECT / path).read_text()]
+    assert not bare, bare
+
+
+def test_every_list_of_exit_codes_has_all_that_a_command_may_end_with():
+    readme = (PROJECT / "README.md").read_text()
+    texts = {"README.md": readme[readme.index("Exit codes:"):][:400], "run": palinode("run", "--help").stdout}
+    for name, text in texts.items():
+        for code in (1, 64, 65, 71, 74, 75, 76):
+            assert re.search(rf"\b{code}\s", text), (name, code)

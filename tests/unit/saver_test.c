@@ -287,7 +287,7 @@ static void a_checkpoint_that_cannot_be_used_is_told_and_not_used(void **state) 
 static void a_training_that_cannot_save_says_so_once_and_goes_on(void **state) {
     Bench *bench = make_bench();
     Message calm = calm_answer(bench);
-    snprintf(bench->path, sizeof bench->path, "%s/no/09", bench->folder);
+    snprintf(bench->path, sizeof bench->path, "%s/no/no/09", bench->folder);
     bench->item.checkpoint_every_s = 0;
     Watch watch = {0};
     Message answer = answer_of(&bench->item, &watch);
@@ -301,6 +301,20 @@ static void a_training_that_cannot_save_says_so_once_and_goes_on(void **state) {
     assert_int_equal(answer.of.paused.step, 0);
     snprintf(bench->path, sizeof bench->path, "%s/09", bench->folder);
     message_free(&calm);
+    free_bench(bench);
+}
+
+static void a_folder_that_another_run_found_empty_and_removed_is_made_again(void **state) {
+    char folder[96];
+    Bench *bench = make_bench();
+    snprintf(folder, sizeof folder, "%s/checkpoints", bench->folder);
+    snprintf(bench->path, sizeof bench->path, "%s/09", folder);
+    Watch watch = {.pause_at = 6};
+    Message answer = answer_of(&bench->item, &watch);
+    assert_int_equal(answer.kind, MESSAGE_PAUSED);
+    assert_true(answer.of.paused.step > 0 && access(bench->path, F_OK) == 0 && watch.notices == 0);
+    message_free(&answer);
+    assert_int_equal(unlink(bench->path) + rmdir(folder), 0);
     free_bench(bench);
 }
 
@@ -333,6 +347,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_process_killed_at_any_save_is_gone_on_from),
         cmocka_unit_test(a_checkpoint_that_cannot_be_used_is_told_and_not_used),
         cmocka_unit_test(a_training_that_cannot_save_says_so_once_and_goes_on),
+        cmocka_unit_test(a_folder_that_another_run_found_empty_and_removed_is_made_again),
         cmocka_unit_test(times_are_those_of_all_parts_together),
     };
     return run_tests(tests, argc, argv);

@@ -78,8 +78,27 @@ static void a_run_finds_the_files_of_earlier_ones_and_clears_away_what_was_half_
     assert_int_equal(access(path, F_OK), 0);
     assert_int_equal(access(other, F_OK), 0); /* what is not ours is left alone */
     assert_int_equal(unlink(path) + unlink(other), 0);
-    unfinished = open_in(dir, true);
+    unfinished = open_in(dir, false);
     unfinished_close(unfinished);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void another_run_may_remove_the_folder_when_it_finds_it_empty(void **state) {
+    char dir[] = "/tmp/palinode-unfinished-XXXXXX";
+    char *path;
+    Error err;
+    assert_non_null(mkdtemp(dir));
+    Unfinished *ours = open_in(dir, false), *other = open_in(dir, false);
+    assert_int_equal(unfinished_path(ours, first, &path, &err), STATUS_OK);
+    free(path);
+    unfinished_close(other);
+    assert_false(exists(dir, "checkpoints"));
+    assert_int_equal(unfinished_path(ours, second, &path, &err), STATUS_OK);
+    touch(path);
+    unfinished_close(open_in(dir, false));
+    assert_int_equal(unlink(path), 0); /* it was still there */
+    free(path);
+    unfinished_close(ours);
     assert_int_equal(rmdir(dir), 0);
 }
 
@@ -87,6 +106,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_goes_with_the_sweep_after_its_training_ended_and_the_folder_with_the_last),
         cmocka_unit_test(a_run_finds_the_files_of_earlier_ones_and_clears_away_what_was_half_written),
+        cmocka_unit_test(another_run_may_remove_the_folder_when_it_finds_it_empty),
     };
     return run_tests(tests, argc, argv);
 }
