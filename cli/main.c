@@ -1,8 +1,8 @@
 /* palinode: picks a subcommand. Everything else happens in the rooms. */
-#include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/signals.h"
-#include "cli/version.h"
+#include "cli/commands/commands.h"
+#include "cli/shared/options.h"
+#include "cli/shared/signals.h"
+#include "cli/shared/version.h"
 #include "proto/base/status.h"
 
 #include <fcntl.h>

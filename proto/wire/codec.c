@@ -1,11 +1,11 @@
 /* The tables that bind messages.h to palinode.proto, and the public functions over them.
  *
  * Members are listed in the order of their field numbers. A member that is missing here, or of another type than its
- * field, is found by tests/unit/codec_test.c. */
+ * field, is found by tests/unit/proto/codec_test.c. */
 #include "proto/wire/codec.h"
 
+#include "proto/schema/palinode.pb-c.h"
 #include "proto/wire/binding.h"
-#include "proto/wire/palinode.pb-c.h"
 
 #include <assert.h>
 #include <math.h>
@@ -391,7 +391,7 @@ Status message_decode(const uint8_t *data, size_t size, Message *out, Error *err
 }
 
 /* Files of before there were rollouts lack both settings of them; a share is never 0 else. What a training without
- * rollouts has there is the default in jobs/settings.c: old and new ones are then of one configuration. */
+ * rollouts has there is the default in jobs/settings/settings.c: old and new ones are then of one configuration. */
 static void complete_settings(TrainSettings *train) {
     if (train->on_policy_share != 0) return;
     train->on_policy_share = 0.5;

@@ -14,7 +14,8 @@ double cost_pass_flops(const ModelSettings *model, const TaskSettings *task, dou
 /* Prompts of a batch that are rollouts of the model being trained, its first ones: none for CONTEXT_OFFLINE, all for
  * CONTEXT_ON_POLICY, for CONTEXT_MIXED on_policy_share of batch_size rounded to the nearest number, and at least 1. */
 int rollouts_of_batch(const TrainSettings *train);
-/* One optimiser step: a pass over the batch, and half of one over its rollouts: what they take (docs/performance.md). */
+/* One optimiser step: a pass over the batch, and half of one over its rollouts: what they take (docs/performance.md).
+ */
 double cost_step_flops(const TrainingSpec *spec);
 /* The rounds of correction of an evaluation: every token once, 2 x block parameters x tokens and, as a token looks only
  * at those before it, 2 L n T^2 E; T = 3 (n0 + R) + 1 tokens a prompt. */

@@ -1,8 +1,8 @@
 /* Everything that ranks say to each other and that record files hold, as plain C structs with units and shapes.
  *
- * The wire form is proto/wire/palinode.proto, field for field; codec.h turns one into the other. A decoded struct owns
- * its pointers (malloc) and is freed by message_free or record_free. Undefined numbers are NaN here and
- * on the wire, never 0. */
+ * The wire form is proto/schema/palinode.proto, field for field; codec.h turns one into the other. A decoded struct
+ * owns its pointers (malloc) and is freed by message_free or record_free. Undefined numbers are NaN here and on the
+ * wire, never 0. */
 #ifndef PROTO_WIRE_MESSAGES_H
 #define PROTO_WIRE_MESSAGES_H
 

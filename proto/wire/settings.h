@@ -1,6 +1,7 @@
 /* The settings of an experiment as plain values: what a job file names, what a worker obeys.
  *
- * The table that names, bounds, defaults and documents every field is jobs/settings.c; here is only their shape. */
+ * The table that names, bounds, defaults and documents every field is jobs/settings/settings.c; here is only their
+ * shape. */
 #ifndef PROTO_WIRE_SETTINGS_H
 #define PROTO_WIRE_SETTINGS_H
 

@@ -6,7 +6,7 @@
  *
  * Configurations are depths x batches x rates; five critic qualities each, 20 points, no baselines. Two claims are
  * declared. Every value is a pure function of the settings, noise included. */
-#include "jobs/identity.h"
+#include "jobs/settings/identity.h"
 #include "proto/base/rng.h"
 #include "proto/wire/codec.h"
 #include "proto/wire/record_file.h"

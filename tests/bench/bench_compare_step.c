@@ -5,7 +5,7 @@
  * Writes the model before the first step and the prompts as safetensors files; then, for every line that comes, does a
  * step (forward, Plackett-Luce loss over all context sizes, backward, Adam with rate 1e-3) and prints its CPU seconds
  * and the loss before it. The first line it prints is the numerics fingerprint. */
-#include "worker/checkpoint/model_file.h"
+#include "worker/files/model_file.h"
 #include "worker/model/model.h"
 #include "worker/train/objective.h"
 

@@ -4,7 +4,7 @@
  *
  * Every rank answers each training at once with a training record and a cell, as a child would; nothing is trained.
  * Prints trainings a second, rank 0's memory at a tenth of the way and at the end, and the number of files made. */
-#include "coordinator/dispatch.h"
+#include "coordinator/dispatch/dispatch.h"
 #include "proto/wire/codec.h"
 
 #include <dirent.h>

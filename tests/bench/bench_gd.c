@@ -5,7 +5,7 @@
  * Beside it a plain one, as one would write it first: prompt by prompt, with the matrix, its gradient and Adam's
  * moments written out, the C library's exponential and no vectors. Both take turns; medians, the median of the ratios,
  * and the largest difference of their predictions are printed, and a difference above 1e-5 is a failure. */
-#include "worker/evaluate/predictors.h"
+#include "worker/measure/predictors.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * count of what is missing; prints times, memory and bytes. DIR stays, for palinode plan, run, status, verify:
  *
  *     palinode plan DIR/job.yaml -o DIR */
-#include "coordinator/schedule.h"
+#include "coordinator/schedule/schedule.h"
 #include "proto/base/clock.h"
 
 #include <math.h>

@@ -14,9 +14,9 @@ from conftest import PROJECT
 
 
 def schema():
-    """The Python module that protoc makes of proto/wire/palinode.proto."""
+    """The Python module that protoc makes of proto/schema/palinode.proto."""
     folder = tempfile.mkdtemp(prefix="palinode-proto-")
-    subprocess.run(["protoc", f"--python_out={folder}", f"--proto_path={PROJECT / 'proto/wire'}", "palinode.proto"],
+    subprocess.run(["protoc", f"--python_out={folder}", f"--proto_path={PROJECT / 'proto/schema'}", "palinode.proto"],
                    check=True)
     sys.path.insert(0, folder)
     return importlib.import_module("palinode_pb2")

@@ -1,8 +1,8 @@
 /* Baselines and metrics against PyTorch in float64, on prompts whose critic has quality 0.5. */
 #include "tests/harness.h"
-#include "worker/checkpoint/safetensors.h"
-#include "worker/evaluate/curves.h"
-#include "worker/evaluate/predictors.h"
+#include "worker/files/safetensors.h"
+#include "worker/measure/curves.h"
+#include "worker/measure/predictors.h"
 
 #include <stdlib.h>
 

@@ -5,7 +5,7 @@
  * computed is rounding, and Adam turns it into steps; it is only required to be tiny, and to move by no more than ten
  * steps can. */
 #include "tests/harness.h"
-#include "worker/checkpoint/model_file.h"
+#include "worker/files/model_file.h"
 #include "worker/model/model.h"
 #include "worker/train/objective.h"
 

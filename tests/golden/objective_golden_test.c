@@ -2,7 +2,7 @@
  *
  * The files' predictions are F64; rounding them to float moves losses and derivatives by about 1e-7. */
 #include "tests/harness.h"
-#include "worker/checkpoint/safetensors.h"
+#include "worker/files/safetensors.h"
 #include "worker/train/objective.h"
 
 #include <math.h>

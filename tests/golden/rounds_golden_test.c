@@ -1,7 +1,7 @@
 /* Six rounds of self-correction against PyTorch in float64. */
 #include "tests/harness.h"
-#include "worker/checkpoint/model_file.h"
-#include "worker/evaluate/rounds.h"
+#include "worker/files/model_file.h"
+#include "worker/measure/rounds.h"
 
 #include <math.h>
 #include <stdlib.h>

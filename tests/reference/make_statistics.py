@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Computes what tests/unit/reference_test.c holds the statistics of analysis/ against, with R and SciPy.
+"""Computes what tests/unit/analysis/reference_test.c holds the statistics of analysis/ against, with R and SciPy.
 
     apt-get install r-base-core python3-scipy
     tests/reference/make_statistics.py > tests/reference/statistics.txt

@@ -2,8 +2,8 @@
  * estimates is kept, whatever the number of prompts. */
 #include "worker/inspect/inspection.h"
 
-#include "worker/evaluate/curves.h"
-#include "worker/evaluate/predictors.h"
+#include "worker/measure/curves.h"
+#include "worker/measure/predictors.h"
 #include "worker/model/intermediate.h"
 #include "worker/task/direction.h"
 

@@ -5,7 +5,7 @@
  * exp(s_j) is taken once a response and sums of logarithms become logarithms of products. */
 #include "worker/train/objective.h"
 
-#include "worker/train/ranked.h"
+#include "worker/task/ranked.h"
 
 #include <assert.h>
 
