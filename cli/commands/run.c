@@ -129,6 +129,7 @@ static Status take_signals(Run *run, double now_s, bool *moved, Error *err) {
 static void end_early(void *context, int number) {
     Run *run = context;
     char text[160];
+    mpi_start_forget();
     snprintf(text, sizeof text, "%s: ended before anything was begun; the same command begins again",
              strsignal(number));
     terminal_say(&run->terminal, text);

@@ -4,6 +4,7 @@
  * locked and no process is looked for, so that it also works on a login node, which sees the files and Slurm's queue.
  */
 #include "cli/commands/commands.h"
+#include "cli/shared/job_log.h"
 #include "cli/shared/options.h"
 #include "cli/shared/terminal.h"
 #include "cli/shared/warning.h"
@@ -12,13 +13,10 @@
 #include "coordinator/journal/segments.h"
 #include "proto/base/clock.h"
 
-#include <dirent.h>
-#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { WARNING_BYTES = 4096, TEXT_BYTES = 512 };
 
@@ -64,32 +62,10 @@ static Status run_has_told(const char *dir, bool *told, Error *err) {
 /* A wait, and what it knows of the folder's batch job. */
 typedef struct Watch {
     const char *dir;
-    char job[48]; /* that Slurm was asked about last */
-    double ask_s; /* it may be asked again from then on */
-    bool gone;    /* it neither waits nor runs */
+    char job[JOB_LOG_NAME_BYTES]; /* that Slurm was asked about last */
+    double ask_s;                 /* it may be asked again from then on */
+    bool gone;                    /* it neither waits nor runs */
 } Watch;
-
-/* The latest log of a job that palinode submit or a template names, slurm-<job>.out, written since the time given;
- * false: there is none. */
-static bool find_log(const char *dir, double since_s, char job[48], bool *empty) {
-    DIR *folder = opendir(dir);
-    struct dirent *entry;
-    bool found = false;
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
-        struct stat log;
-        if (fnmatch("slurm-[0-9]*.out", entry->d_name, 0) != 0 || strlen(entry->d_name) > 48 + 6) continue;
-        if (fstatat(dirfd(folder), entry->d_name, &log, 0) != 0) continue;
-        double written_s = (double)log.st_mtim.tv_sec + (double)log.st_mtim.tv_nsec / 1e9;
-        if (written_s <= since_s) continue;
-        found = true;
-        since_s = written_s;
-        *empty = log.st_size == 0;
-        snprintf(job, 48, "%.*s", (int)(strlen(entry->d_name) - strlen("slurm-.out")),
-                 entry->d_name + strlen("slurm-"));
-    }
-    if (folder != NULL) closedir(folder);
-    return found;
-}
 
 /* Whether Slurm says that a job is gone, now and a moment before: its last words take their time over a network. Where
  * there is no Slurm it is never known to be. */
@@ -108,10 +84,10 @@ static bool job_is_gone(Watch *watch, const char *job) {
 
 /* No run has told of itself yet: a job waits in the queue, or it failed before palinode began. */
 static void look_at_queue(Watch *watch, char text[TEXT_BYTES], int *exit_code) {
-    char job[48];
+    char job[JOB_LOG_NAME_BYTES];
     bool empty, told = true;
     snprintf(text, TEXT_BYTES, "waiting for a run to begin");
-    if (!find_log(watch->dir, 0, job, &empty) || !job_is_gone(watch, job)) return;
+    if (!job_log_find(watch->dir, 0, job, &empty) || !job_is_gone(watch, job)) return;
     if (run_has_told(watch->dir, &told, NULL) != STATUS_OK || told) return;
     snprintf(text, TEXT_BYTES,
              "job %s is no longer in Slurm's queue, and palinode did not begin in it: %s/slurm-%s.out%s", job,
@@ -123,9 +99,9 @@ static void look_at_queue(Watch *watch, char text[TEXT_BYTES], int *exit_code) {
 static bool job_is_queued(Watch *watch, const FolderState *state) {
     const SegmentState *latest = folder_latest(state);
     double run_s = latest != NULL ? (double)clock_unix_ms() / 1e3 - latest->age_s : 0;
-    char job[48];
+    char job[JOB_LOG_NAME_BYTES];
     bool empty;
-    return find_log(watch->dir, run_s, job, &empty) && empty && !job_is_gone(watch, job);
+    return job_log_find(watch->dir, run_s, job, &empty) && empty && !job_is_gone(watch, job);
 }
 
 /* What the folder says now; *exit_code 75 while there is something to wait for. */

@@ -5,12 +5,12 @@
 #include "cli/shared/signals.h"
 #include "proto/transport/launcher.h"
 
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static volatile bool starting; /* MPI */
+static atomic_bool starting; /* MPI */
 
 /* The last words of a process that MPI ends while it starts. */
 static void explain(void) {
@@ -30,6 +30,10 @@ void _exit(int exit_code) {
     explain();
     syscall(SYS_exit_group, exit_code);
     __builtin_unreachable();
+}
+
+void mpi_start_forget(void) {
+    starting = false;
 }
 
 Status mpi_start(Channel **out, Error *err) {

@@ -1,9 +1,11 @@
 /* See run_folder.h. */
 #include "cli/run/run_folder.h"
 
+#include "cli/shared/job_log.h"
 #include "cli/shared/provenance.h"
 #include "cli/shared/version.h"
 #include "cli/shared/warning.h"
+#include "coordinator/batch/slurm.h"
 #include "coordinator/journal/run_state.h"
 #include "coordinator/journal/segments.h"
 #include "jobs/job/job_difference.h"
@@ -196,12 +198,24 @@ static void look_back(const char *dir, const SegmentList *runs, Shard shard, Run
     }
 }
 
+/* A job that was submitted and waits, other than that of this process: palinode wait waits for it until a run tells
+ * that nothing is left to do. */
+static bool other_job_waits(const char *dir, const FolderState *state) {
+    const SegmentState *latest = folder_latest(state);
+    double run_s = latest != NULL ? (double)clock_unix_ms() / 1e3 - latest->age_s : 0;
+    char job[JOB_LOG_NAME_BYTES];
+    bool empty;
+    SlurmJob own;
+    if (!job_log_find(dir, run_s, job, &empty) || !empty) return false;
+    return !slurm_job(&own) || strcmp(own.name, job) != 0;
+}
+
 bool run_folder_says(const char *dir, Status result) {
     FolderState *state;
     Error unreadable;
     char warning[2048]; /* said when the folder was read */
     if (folder_state_read(dir, &state, warning, sizeof warning, &unreadable) != STATUS_OK) return false;
-    bool says = state->exit_code == (int)result;
+    bool says = state->exit_code == (int)result && !other_job_waits(dir, state);
     folder_state_free(state);
     return says;
 }
