@@ -484,7 +484,7 @@ static _Noreturn void fail(Run *run, Status status, const Error *err) {
         write_status(run, &view, (int)status, NULL); /* as far as the disk lets it */
     }
     /* Where srun has not tied its tasks together, all fail alike, and the first says so. */
-    if (run->channel != NULL || launcher_srun_tasks_alone() == 0 || launcher_rank() == 0) report_error(status, err);
+    if (run->channel != NULL || launcher_untied_tasks() == 0 || launcher_rank() == 0) report_error(status, err);
     if (run->channel != NULL && channel_rank(run->channel) == 0)
         sequel_end(&run->options, status == STATUS_INCOMPLETE ? STATUS_FAILED : status, &run->terminal);
     _exit((int)status);

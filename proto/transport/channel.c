@@ -40,21 +40,10 @@ static Status mpi_status(int code, const char *what, Error *err) {
 /* Other threads of this process never call MPI. */
 static int start_mpi(void) {
     int provided;
+    launcher_forget_lone_task();
     /* Without mpirun MPI would start a daemon of its own, for spawning processes that palinode never spawns. */
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     return MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
-}
-
-/* As start_mpi, for the one task of srun where MPI would look for srun's help in vain: by this variable. */
-static int start_mpi_alone(void) {
-    static const char name[] = "SLURM_NODELIST";
-    const char *value = getenv(name);
-    char *nodes = value != NULL ? strdup(value) : NULL;
-    unsetenv(name);
-    int code = start_mpi();
-    if (nodes != NULL) setenv(name, nodes, 1);
-    free(nodes);
-    return code;
 }
 
 Status channel_open(Channel **out, Error *err) {
@@ -63,7 +52,7 @@ Status channel_open(Channel **out, Error *err) {
     Channel *channel = calloc(1, sizeof *channel);
     if (channel == NULL) return error_set(err, STATUS_NO_MEMORY, "no memory for the channel between ranks");
     int length;
-    status = mpi_status(launcher_srun_tasks_alone() == 1 ? start_mpi_alone() : start_mpi(), "cannot start MPI", err);
+    status = mpi_status(start_mpi(), "cannot start MPI", err);
     if (status != STATUS_OK) {
         free(channel);
         return status;

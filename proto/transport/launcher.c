@@ -39,13 +39,31 @@ bool launcher_has_ranks(void) {
     return number_in(sizes, 1) > 1;
 }
 
-int launcher_srun_tasks_alone(void) {
-    static const char *const ties[] = {"PMIX_NAMESPACE", "PMIX_RANK", "PMI_RANK", "PMI_FD"};
+/* Of the step that this process belongs to; 0: srun did not start it. */
+static int tasks_of_srun(void) {
     static const char *const tasks[] = {"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", NULL};
-    if (launcher_is_mpirun() || !is_set("SLURM_STEP_ID")) return 0;
+    return launcher_is_mpirun() || !is_set("SLURM_STEP_ID") ? 0 : number_in(tasks, 1);
+}
+
+int launcher_untied_tasks(void) {
+    static const char *const ties[] = {"PMIX_NAMESPACE", "PMIX_RANK", "PMI_RANK", "PMI_FD"};
+    int tasks = tasks_of_srun();
     for (size_t i = 0; i < sizeof ties / sizeof ties[0]; i++)
         if (is_set(ties[i])) return 0;
-    return number_in(tasks, 1);
+    return tasks > 1 ? tasks : 0;
+}
+
+void launcher_forget_lone_task(void) {
+    static const char *const prefixes[] = {"PMIX_", "PMI_", "SLURM_NODELIST="};
+    if (tasks_of_srun() != 1 || is_set("SLURM_HET_SIZE")) return;
+    for (char **variable = environ; *variable != NULL;) {
+        bool tells = false, tunes = strncmp(*variable, "PMIX_MCA_", strlen("PMIX_MCA_")) == 0;
+        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+            tells = tells || strncmp(*variable, prefixes[i], strlen(prefixes[i])) == 0;
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*variable, "="), *variable);
+        if (!tells || tunes || unsetenv(name) != 0 || is_set(name)) variable++; /* else the next one has moved up */
+    }
 }
 
 /* Raises the limit as far as it goes, then tries. */
@@ -101,8 +119,8 @@ static Status check_temporary(Error *err) {
 }
 
 Status launcher_check(Error *err) {
-    int tasks = launcher_srun_tasks_alone();
-    if (tasks > 1)
+    int tasks = launcher_untied_tasks();
+    if (tasks > 0)
         return error_set(err, STATUS_IO,
                          "srun started %d processes and no PMIx that ties them together: srun --mpi=pmix palinode run "
                          "..., or mpirun palinode run ... in the batch job",

@@ -13,9 +13,12 @@ int launcher_rank(void);
 /* There may be other ranks. */
 bool launcher_has_ranks(void);
 
-/* A task of srun that srun offers no way to the others (no PMI): n_tasks of them, 0 where it is no such task. MPI
- * cannot start there; but where it is the only one (the shell of srun --pty) it need not know of srun. */
-int launcher_srun_tasks_alone(void);
+/* The number of srun's tasks where this is one of several that srun offers no way to the others (no PMI), else 0: MPI
+ * cannot start there. */
+int launcher_untied_tasks(void);
+/* It is the only task of srun, such as a command in the shell of srun --pty bash. It needs no help of srun's, and srun's
+ * PMIx helps a task only once: hides from MPI that srun is there. */
+void launcher_forget_lone_task(void);
 
 /* Whether MPI has what it is known to need but does not check: STATUS_IO with what to do. */
 Status launcher_check(Error *err);

@@ -155,9 +155,9 @@ class Cluster:
         return "".join(f"--- {path.name}\n{path.read_text(errors='replace')[-2000:]}\n"
                        for name in names for path in sorted(self.folder.glob(f"{name}*.*")) if path.suffix in (".out", ".log"))
 
-    def call(self, *command, check=True, timeout=30, **options):
+    def call(self, *command, check=True, timeout=30, env=None, **options):
         """Standard output of a client of Slurm."""
-        env = {**os.environ, **self.environment}
+        env = {**os.environ, **self.environment, **(env or {})}
         done = subprocess.run([str(word) for word in command], env=env, text=True, capture_output=True, timeout=timeout,
                               check=False, **options)
         assert not check or done.returncode == 0, f"{command}: exit code {done.returncode}\n{done.stdout}{done.stderr}"

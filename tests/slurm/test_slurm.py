@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import cluster
 import records
-from conftest import palinode
+from conftest import binary, environment, palinode
 
 # four trainings of two seconds of a quiet core each, so that there is time to disturb them
 GRID = """
@@ -107,6 +107,22 @@ def undisturbed_and_too_short(tmp_path, job, proto, *options):
     begin = time.monotonic()
     expected = undisturbed(tmp_path, job, proto, *options)
     return expected, {"PALINODE_TIME_LIMIT": f"{max(1.0, 0.4 * (time.monotonic() - begin)):.2f}s"}
+
+
+def in_a_step(slurm, tasks, mpi, script):
+    """What srun's tasks say that run a line of shell each."""
+    command = ["srun", f"--ntasks={tasks}", f"--mpi={mpi}", "sh", "-c", f"{{ {script}; }} 2>&1", "sh", binary()]
+    return slurm.call(*command, check=False, timeout=PATIENCE_S, env=environment(slurm.environment))
+
+
+def test_palinode_in_the_shell_of_srun_is_one_rank_and_tasks_without_pmix_are_refused_once(slurm, tmp_path, job):
+    options = f"-o {tmp_path}/out --set train.steps=30 --workers-per-rank 1"
+    for mpi in ("none", "pmix"):
+        once = f'"$1" run {job} {options}; echo code $?'
+        said = in_a_step(slurm, 1, mpi, f"{once}; {once}")
+        assert said.count("on 1 rank") == 2 and said.count("code 0") == 2 and "MPI" not in said, said
+    said = in_a_step(slurm, 2, "none", f'"$1" run {job} {options}; echo code $?')
+    assert said.count("code 74") == 2 and said.count("palinode:") == said.count("srun --mpi=pmix") == 1, said
 
 
 @pytest.mark.parametrize("launcher", ["mpirun", "srun"])
