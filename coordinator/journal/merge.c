@@ -441,6 +441,8 @@ Status merge_folders(const char *out, const char *const *dirs, int n_dirs, const
     }
     if (status == STATUS_OK)
         status = merge_into(&target, sources, n_sources, header, &merge, warning, warning_bytes, err);
+    if (status == STATUS_IO && merge_target_has_changed(&target))
+        status = error_set(err, STATUS_INCOMPLETE, "-o %s: another merge has changed it meanwhile; merge again", out);
     merge_target_close(&target);
     merge_free(&merge);
     free(sources);

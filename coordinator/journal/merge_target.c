@@ -142,6 +142,15 @@ Status merge_target_open(const char *out, MergeTarget *target, Error *err) {
     return status;
 }
 
+bool merge_target_has_changed(const MergeTarget *target) {
+    char path[PATH_MAX];
+    for (size_t i = 0; i < target->records.count; i++) {
+        segment_path(target->out, "records", target->records.names[i], path);
+        if (access(path, F_OK) != 0) return true;
+    }
+    return false;
+}
+
 bool merge_target_is(const MergeTarget *target, const char *dir) {
     struct stat here, there;
     return stat(target->out, &here) == 0 && stat(dir, &there) == 0 && here.st_dev == there.st_dev &&

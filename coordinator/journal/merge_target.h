@@ -29,6 +29,9 @@ Status merge_target_open(const char *out, MergeTarget *target, Error *err);
 /* Whether dir is out under whatever name. */
 bool merge_target_is(const MergeTarget *target, const char *dir);
 
+/* Whether files of the earlier merge that were there when it was opened are gone: another merge has taken its place. */
+bool merge_target_has_changed(const MergeTarget *target);
+
 /* Makes the staging folder, beside out, under a name that nobody can foresee ("out.merge-<random>"). STATUS_IO. */
 Status merge_target_stage(MergeTarget *target, Error *err);
 

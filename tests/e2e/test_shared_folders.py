@@ -82,7 +82,7 @@ def test_merges_into_one_folder_at_one_time_lose_nothing(tmp_path, there):
         _, said = merge.communicate(timeout=60)
         assert merge.returncode in (0, 75), said
         refused += [folder] if merge.returncode else []
-    assert len(refused) < 3 and (there == "nothing" or not refused)
+    assert len(refused) < 3
     for folder in refused:
         palinode("merge", "-o", out, folder)
     wanted = folders[:3] + (folders[3:] if there == "a_merge" else [])
