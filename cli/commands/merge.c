@@ -153,7 +153,8 @@ static const char details[] =
     "palinode replay DIR ID tells which of the two this machine reproduces. Checkpoints of unfinished trainings stay\n"
     "where they are.\n\n"
     "Exit codes: 0 merged, 1 conflicts, 64 wrong command line or OUT holds something else, 65 a folder without\n"
-    "records, 71 no memory, 74 a file could not be read or written.";
+    "records, 71 no memory, 74 a file could not be read or written,\n"
+    "75 another merge into OUT was faster: merge again.";
 
 int command_merge(int argc, char **argv) {
     const char *out = NULL;
